@@ -1,0 +1,1 @@
+"""What happens between a command and its commit. Pure: the world arrives as ports."""

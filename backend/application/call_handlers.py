@@ -1,0 +1,58 @@
+"""Handlers of what model-call workers record: an attempt's start and its end, under the claim they hold.
+
+An end records the reply and the call's terminal event in one commit: a reply is never finished
+without its text, and a text never kept twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from backend.application.execution import Handling
+from backend.application.handlers import handler_of
+from backend.application.history import load_conversation
+from backend.application.ports import Answer, ClaimFence
+from backend.domain import commands as c
+from backend.domain.conversation import Conversation
+from backend.domain.model_call import ModelCall
+
+
+@handler_of.register
+def _(command: c.StartModelCallAttempt) -> Callable[[Handling], Answer]:
+    def start_attempt(handling: Handling) -> Answer:
+        call = handling.store.read_call(command.call_id)
+        attempt = call.start_attempt(
+            runner=command.runner,
+            runner_version=command.runner_version,
+            worker=command.worker,
+            stamp=handling.stamp,
+        )
+        fence = ClaimFence(call.id, command.worker, command.claim, done=False)
+        return handling.save(call, status=200, body={"attempt": attempt}, companions=[fence])
+
+    return start_attempt
+
+
+@handler_of.register
+def _(command: c.RecordModelCallResult) -> Callable[[Handling], Answer]:
+    def record_result(handling: Handling) -> Answer:
+        call = handling.store.read_call(command.call_id)
+        call.end_attempt(command.result, handling.stamp)
+        changed: list[Conversation | ModelCall] = [call]
+        if command.result.final and call.conversation_id is not None and call.reply_id is not None:
+            conversation, _ = load_conversation(handling.store, call.conversation_id)
+            conversation.record_reply(
+                reply_id=call.reply_id,
+                content=command.content,
+                reasoning=command.reasoning,
+                tool_calls=list(command.tool_calls),
+                finish_reason=command.result.finish_reason,
+                outcome=command.result.outcome,
+                error=command.reply_error,
+                stamp=handling.stamp,
+            )
+            changed.insert(0, conversation)
+        fence = ClaimFence(call.id, command.worker, command.claim, done=command.result.final)
+        return handling.save(*changed, status=200, body={}, companions=[fence])
+
+    return record_result

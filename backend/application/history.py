@@ -1,0 +1,72 @@
+"""What must come from the store itself rather than from a read table: streams, and prompts rebuilt.
+
+Query views use this through a port that bootstrap supplies.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from backend.application.ports import EventStore, StoredEventRow
+from backend.domain.conversation import Conversation
+from backend.domain.errors import UnknownConversation, UnknownModelCall
+from backend.domain.model_call import ModelCall
+from backend.prompting.build import Prompt, StreamSlice, build_prompt
+
+
+@dataclass(frozen=True)
+class RebuiltPrompt:
+    """A call's prompt as rebuilt now, beside what was recorded when it was sent."""
+
+    call: ModelCall
+    prompt: Prompt
+
+    @property
+    def identical(self) -> bool:
+        return (
+            self.prompt.body_sha256 == self.call.body_sha256 and len(self.prompt.body) == self.call.body_length
+        )
+
+
+def load_conversation(store: EventStore, conversation_id: UUID) -> tuple[Conversation, tuple[StreamSlice, ...]]:
+    """The aggregate and the history it came from. Raises UnknownConversation."""
+    history = store.read_history(conversation_id)
+    conversation = Conversation.from_events(history[-1].events) if history else None
+    if conversation is None:
+        raise UnknownConversation(conversation_id)
+    return conversation, history
+
+
+def load_own_conversation(
+    store: EventStore, conversation_id: UUID, owner_id: UUID
+) -> tuple[Conversation, tuple[StreamSlice, ...]]:
+    """As load_conversation; somebody else's is as unknown as one that does not exist."""
+    conversation, history = load_conversation(store, conversation_id)
+    if conversation.owner_id != owner_id:
+        raise UnknownConversation(conversation_id)
+    return conversation, history
+
+
+def rebuild_prompt(store: EventStore, call: ModelCall) -> RebuiltPrompt:
+    """Build a recorded call's prompt again from the events. Raises CannotRebuildPrompt."""
+    if call.conversation_id is None:
+        raise UnknownConversation(call.id)
+    history = store.read_history(call.conversation_id, up_to_version=call.prompt_request.version)
+    return RebuiltPrompt(call, build_prompt(history, call.prompt_request))
+
+
+def rebuild_own_prompt(store: EventStore, call_id: UUID, owner_id: UUID | None) -> RebuiltPrompt:
+    """As rebuild_prompt, for the call's owner, or for anybody where owner_id is None (auditors)."""
+    call = store.read_call(call_id)
+    if owner_id is not None and call.owner_id != owner_id:
+        raise UnknownModelCall(call_id)
+    return rebuild_prompt(store, call)
+
+
+def conversation_events(
+    store: EventStore, conversation_id: UUID, owner_id: UUID, *, after_version: int, limit: int
+) -> tuple[StoredEventRow, ...]:
+    """A page of the conversation's own stream as stored, for its owner."""
+    load_own_conversation(store, conversation_id, owner_id)
+    return store.read_stream(conversation_id, after_version, limit)

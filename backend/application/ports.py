@@ -1,0 +1,162 @@
+"""What handlers need from the world, as protocols. Real and fake ones are chosen in backend.bootstrap."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+from backend.domain.conversation import Conversation
+from backend.domain.events import VerbatimEvent
+from backend.domain.model_call import ModelCall
+from backend.prompting.build import StreamSlice
+
+
+class Clock(Protocol):
+    def now(self) -> datetime:
+        """The present moment, aware, in UTC."""
+
+
+class Ids(Protocol):
+    def new(self) -> UUID:
+        """An id that was never given before."""
+
+
+class Pause(Protocol):
+    def __call__(self, attempt: int) -> None:
+        """Wait a moment before try `attempt` + 1, with jitter, so that rivals do not meet again."""
+
+
+@dataclass(frozen=True)
+class InstallationDefaults:
+    """What a conversation starts with where nothing else was asked for."""
+
+    title: str
+    system_prompt: str
+    model: str
+
+
+@dataclass(frozen=True)
+class IdempotencyKey:
+    """A client's name for one request. path and body_sha256 tell a repeat from a different request."""
+
+    user_id: UUID
+    key: str
+    path: str
+    body_sha256: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command came to. body: JSON fields of the HTTP answer, `position` among them."""
+
+    status: int
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """Companion: keeps the answer to an idempotent request, in the commit of its events."""
+
+    key: IdempotencyKey
+    status: int
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class QueueCall:
+    """Companion: puts a requested call into the workers' queue, in the commit that requests it."""
+
+    call_id: UUID
+    conversation_id: UUID | None
+    owner_id: UUID
+
+
+@dataclass(frozen=True)
+class DequeueUnclaimedCall:
+    """Companion: takes a call out of the queue that nobody has claimed, else ClaimLost is raised."""
+
+    call_id: UUID
+
+
+@dataclass(frozen=True)
+class AnnounceCancel:
+    """Companion: tells the workers, once the commit is done, that this call is asked to stop."""
+
+    call_id: UUID
+
+
+@dataclass(frozen=True)
+class ClaimFence:
+    """Companion: the append stands only while this worker still holds this claim on the call.
+
+    Else ClaimLost is raised. done: the call needs no further attempt and leaves the queue.
+    """
+
+    call_id: UUID
+    worker: str
+    claim: int
+    done: bool
+
+
+Companion = Receipt | QueueCall | DequeueUnclaimedCall | AnnounceCancel | ClaimFence
+
+
+class AppendConflict(Exception):
+    """Somebody else appended to one of the streams first: load again and decide again."""
+
+
+class ReceiptExists(Exception):
+    """This Idempotency-Key has an answer already: read it instead of storing anything."""
+
+
+class ClaimLost(Exception):
+    """The claim on the call is not this worker's any more: drop the work."""
+
+
+@dataclass(frozen=True)
+class RecordedEvent:
+    """An event with its place in the whole store."""
+
+    position: int
+    event: VerbatimEvent
+
+
+@dataclass(frozen=True)
+class StoredEventRow:
+    """One event as it lies in the store. payload: the stored JSON, decoded, under its stored topic."""
+
+    position: int
+    stream_id: UUID
+    version: int
+    topic: str
+    payload: Mapping[str, Any]
+    payload_bytes: bytes
+
+
+class EventStore(Protocol):
+    """Streams of immutable events, appended together with their companions or not at all."""
+
+    def read_history(self, conversation_id: UUID, up_to_version: int | None = None) -> tuple[StreamSlice, ...]:
+        """A conversation's fork chain, root first, the last slice being its own stream.
+
+        Raises UnknownConversation where no such conversation was ever started.
+        """
+
+    def read_call(self, call_id: UUID) -> ModelCall:
+        """Raises UnknownModelCall."""
+
+    def read_stream(self, stream_id: UUID, after_version: int, limit: int) -> tuple[StoredEventRow, ...]:
+        """Events of one stream in ascending versions beyond after_version; none for an unknown stream."""
+
+    def append(self, *aggregates: Conversation | ModelCall, companions: Sequence[Companion] = ()) -> int:
+        """Store all pending events and companions in one commit; return the commit's highest position.
+
+        Positions are opaque, increasing, and may have gaps. Nothing pending: the present end of the store.
+        Raises AppendConflict, ReceiptExists or ClaimLost, having stored nothing.
+        """
+
+    def find_receipt(self, user_id: UUID, key: str) -> Receipt | None:
+        """The kept answer for this key of the last 24 hours."""

@@ -1,0 +1,106 @@
+"""The one place where real or fake collaborators are chosen.
+
+Everything is made lazily, once per process, from Django's settings. Tests call `reset()` after they
+have pointed the settings at another database.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from datetime import UTC, datetime
+from threading import Lock
+from uuid import UUID, uuid4
+
+from django.conf import settings
+
+from backend.application import call_handlers  # registers the handlers of what workers record
+from backend.application.execution import Handling, Services
+from backend.application.handlers import handle
+from backend.application.ports import Answer, IdempotencyKey, InstallationDefaults
+from backend.application.runner_port import ModelRunner
+from backend.domain.commands import Command
+from backend.event_store.store import PostgresEventStore
+from backend.model_calls.companions import COMPANION_STEPS
+from backend.model_runner.http_client import HttpModelRunner
+
+__all__ = ["call_handlers", "database_url", "event_store", "model_runner", "reset", "run_command", "services"]
+
+DEFAULT_TITLE = "New conversation"
+DEFAULT_SYSTEM_PROMPT = "You are a helpful assistant."
+
+_lock = Lock()
+_store: PostgresEventStore | None = None
+
+
+class SystemClock:
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+class RandomIds:
+    def new(self) -> UUID:
+        return uuid4()
+
+
+def pause_with_jitter(attempt: int) -> None:
+    """Wait up to 10 ms after the first conflict, twice as long after each further one, at most 200 ms."""
+    time.sleep(random.uniform(0, min(0.2, 0.01 * 2**attempt)))
+
+
+def database_url() -> str:
+    return str(settings.DATABASE_URL)
+
+
+def event_store() -> PostgresEventStore:
+    """This process's event store."""
+    global _store
+    with _lock:
+        if _store is None:
+            _store = PostgresEventStore(database_url(), COMPANION_STEPS)
+        return _store
+
+
+def services() -> Services:
+    return Services(
+        store=event_store(),
+        clock=SystemClock(),
+        ids=RandomIds(),
+        pause=pause_with_jitter,
+        defaults=InstallationDefaults(
+            title=DEFAULT_TITLE, system_prompt=DEFAULT_SYSTEM_PROMPT, model=settings.MODEL_RUNNER_MODEL
+        ),
+    )
+
+
+def run_command(
+    command: Command,
+    *,
+    actor: str,
+    correlation_id: UUID | None = None,
+    idempotency: IdempotencyKey | None = None,
+) -> Answer:
+    """Carry out a command to its commit. Raises DomainError where it is refused."""
+    handling = Handling(
+        services=services(),
+        actor=actor,
+        correlation_id=correlation_id or uuid4(),
+        idempotency=idempotency,
+    )
+    return handle(command, handling)
+
+
+def model_runner() -> ModelRunner:
+    """A client for the configured runner. It belongs to the event loop it is used in; close it there."""
+    return HttpModelRunner(
+        settings.MODEL_RUNNER_URL, api_key=settings.MODEL_RUNNER_API_KEY or None, name=settings.MODEL_RUNNER_NAME
+    )
+
+
+def reset() -> None:
+    """Forget what was made, closing it; the next use makes it anew."""
+    global _store
+    with _lock:
+        if _store is not None:
+            _store.close()
+        _store = None

@@ -1,0 +1,127 @@
+"""Everything a person or another part of the system can ask for. Complete: nothing is looked up later.
+
+Ids of things to be made are chosen by the handler's Ids port, once, before the first try.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from backend.domain.conversation import SELECTED_LEAF, SelectedLeaf
+from backend.domain.events import ReplyError
+from backend.domain.model_call import AttemptResult
+
+
+@dataclass(frozen=True)
+class StartConversation:
+    owner_id: UUID
+    title: str | None = None
+    system_prompt: str | None = None
+    model: str | None = None
+    params: Mapping[str, object] | None = None
+
+
+@dataclass(frozen=True)
+class SendUserMessage:
+    """parent_id: SELECTED_LEAF to answer the selected branch, None for a new root."""
+
+    owner_id: UUID
+    conversation_id: UUID
+    content: str
+    parent_id: UUID | None | SelectedLeaf = SELECTED_LEAF
+    model: str | None = None
+    params: Mapping[str, object] | None = None
+    expected_version: int | None = None
+    source: str = "browser"
+
+
+@dataclass(frozen=True)
+class RegenerateReply:
+    """message_id: the reply to do again, or the user message to answer again."""
+
+    owner_id: UUID
+    conversation_id: UUID
+    message_id: UUID
+    model: str | None = None
+    params: Mapping[str, object] | None = None
+    expected_version: int | None = None
+    source: str = "browser"
+
+
+@dataclass(frozen=True)
+class ChangeConversation:
+    """Each field that is not None is changed; the rest stays."""
+
+    owner_id: UUID
+    conversation_id: UUID
+    title: str | None = None
+    pinned: bool | None = None
+    archived: bool | None = None
+    system_prompt: str | None = None
+    model: str | None = None
+    params: Mapping[str, object] | None = None
+    expected_version: int | None = None
+
+
+@dataclass(frozen=True)
+class DeleteConversation:
+    owner_id: UUID
+    conversation_id: UUID
+    expected_version: int | None = None
+
+
+@dataclass(frozen=True)
+class RestoreConversation:
+    owner_id: UUID
+    conversation_id: UUID
+    expected_version: int | None = None
+
+
+@dataclass(frozen=True)
+class CancelModelCall:
+    owner_id: UUID
+    call_id: UUID
+
+
+@dataclass(frozen=True)
+class StartModelCallAttempt:
+    """Asked by a model-call worker that holds the claim."""
+
+    call_id: UUID
+    runner: str
+    runner_version: str | None
+    worker: str
+    claim: int
+
+
+@dataclass(frozen=True)
+class RecordModelCallResult:
+    """How an attempt ended. For a final end of a reply's call, the reply is recorded in the same commit.
+
+    claim: the fence of the worker that holds the call, or None where the sweep records for a dead one
+    under a claim of its own.
+    """
+
+    call_id: UUID
+    result: AttemptResult
+    content: str
+    reasoning: str
+    tool_calls: tuple[object, ...]
+    reply_error: ReplyError | None
+    worker: str
+    claim: int
+
+
+Command = (
+    StartConversation
+    | SendUserMessage
+    | RegenerateReply
+    | ChangeConversation
+    | DeleteConversation
+    | RestoreConversation
+    | CancelModelCall
+    | StartModelCallAttempt
+    | RecordModelCallResult
+)

@@ -1,0 +1,160 @@
+"""Every refusal of the domain, one class each, with a stable code.
+
+The text of an error says what was refused, which thing it was about, what was expected and found,
+and what to do next. `fields` names the input field that caused it, where one did.
+Which HTTP status a kind gets is the API's business.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+
+class DomainError(Exception):
+    """A command was refused; nothing was stored."""
+
+    code = "refused"
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.fields: dict[str, list[str]] = {field: [message]} if field else {}
+
+
+class NotFound(DomainError):
+    """The thing named does not exist, or is not the asker's: the two are never told apart."""
+
+    code = "not_found"
+
+
+class UnknownConversation(NotFound):
+    code = "conversation_not_found"
+
+    def __init__(self, conversation_id: UUID) -> None:
+        super().__init__(f"There is no conversation {conversation_id}. Check the address or open it from the list.")
+
+
+class UnknownModelCall(NotFound):
+    code = "model_call_not_found"
+
+    def __init__(self, call_id: UUID) -> None:
+        super().__init__(f"There is no model call {call_id}. Check the address or open it from its reply.")
+
+
+class UnknownMessage(NotFound):
+    code = "message_not_found"
+
+    def __init__(self, message_id: UUID, conversation_id: UUID, *, field: str | None = None) -> None:
+        super().__init__(
+            f"Conversation {conversation_id} has no message {message_id}. Reload the conversation and choose one of its messages.",
+            field=field,
+        )
+
+
+class UnknownParent(DomainError):
+    code = "parent_not_found"
+
+    def __init__(self, parent_id: UUID, conversation_id: UUID) -> None:
+        super().__init__(
+            f"Conversation {conversation_id} has no message {parent_id} to answer. "
+            "Reload the conversation and send again, or leave parent_id out to answer the latest message.",
+            field="parent_id",
+        )
+
+
+class InvalidInput(DomainError):
+    """A value does not fit; `fields` says which."""
+
+    code = "invalid_input"
+
+
+class EmptyContent(InvalidInput):
+    code = "content_empty"
+
+    def __init__(self) -> None:
+        super().__init__("The message is empty. Write something other than spaces and send again.", field="content")
+
+
+class TextTooLong(InvalidInput):
+    code = "text_too_long"
+
+    def __init__(self, field: str, *, limit_bytes: int, found_bytes: int) -> None:
+        super().__init__(
+            f"This text has {found_bytes:,} bytes in UTF-8; the limit is {limit_bytes:,} bytes. "
+            "Shorten it or split it over several messages.",
+            field=field,
+        )
+
+
+class UnstorableText(InvalidInput):
+    code = "text_invalid"
+
+    def __init__(self, field: str, *, found: str) -> None:
+        super().__init__(f"This text contains {found}, which cannot be stored. Remove it and send again.", field=field)
+
+
+class InvalidParameter(InvalidInput):
+    code = "parameter_invalid"
+
+    def __init__(self, name: str, *, expected: str, found: object) -> None:
+        super().__init__(f"{name} must be {expected}; found {found!r}. Change it and send again.", field=f"params.{name}")
+
+
+class WrongMessageKind(InvalidInput):
+    code = "wrong_message_kind"
+
+    def __init__(self, message_id: UUID, *, expected: str, found: str) -> None:
+        super().__init__(
+            f"Message {message_id} is a {found}; this needs a {expected}. Choose another message.", field="message_id"
+        )
+
+
+class Conflict(DomainError):
+    """The state of things does not allow it now."""
+
+    code = "conflict"
+
+
+class VersionConflict(Conflict):
+    code = "version_conflict"
+
+    def __init__(self, conversation_id: UUID, *, expected: int, found: int) -> None:
+        super().__init__(
+            f"Conversation {conversation_id} is at version {found}, the command expected {expected}. "
+            "Reload it and send again."
+        )
+
+
+class ReplyPending(Conflict):
+    code = "reply_pending"
+
+    def __init__(self, reply_id: UUID) -> None:
+        super().__init__(f"Reply {reply_id} is still being written. Wait until it has ended, or stop it, then send again.")
+
+
+class ConversationIsDeleted(Conflict):
+    code = "conversation_deleted"
+
+    def __init__(self, conversation_id: UUID) -> None:
+        super().__init__(f"Conversation {conversation_id} is deleted. Restore it first.")
+
+
+class AttemptRefused(Conflict):
+    """A model call does not accept this attempt or this end of one; the loser drops its result."""
+
+    code = "attempt_refused"
+
+
+class IdempotencyKeyReused(DomainError):
+    code = "idempotency_key_reused"
+
+    def __init__(self, key: str) -> None:
+        super().__init__(
+            f"The Idempotency-Key {key!r} was used before for another request. Use a new key for a new request."
+        )
+
+
+class TooManyConflicts(Conflict):
+    code = "too_busy"
+
+    def __init__(self, tries: int) -> None:
+        super().__init__(f"The conversation changed {tries} times while this was being stored. Send it again.")

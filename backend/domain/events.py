@@ -1,0 +1,229 @@
+"""Everything that is ever remembered. Each event carries a TOPIC: its stored name, chosen once.
+
+Stored names and fields are data and never change. A changed shape is a new class with `.v2`, an
+upcaster from the old topic, a golden sample and a page in migrations-notes/.
+Events hold values only: identifiers, texts, counts. Never secrets, never floats.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+from uuid import UUID
+
+from eventsourcing.domain import AggregateCreated, AggregateEvent
+from eventsourcing.utils import register_topic
+
+from backend.domain.prompt_request import PromptRequest
+from backend.domain.values import Params
+
+EVENT_CLASSES: dict[str, type[VerbatimEvent]] = {}
+"""Every event class by its topic, in the order of definition."""
+
+
+@dataclass(frozen=True)
+class ForkOrigin:
+    """Where a forked conversation continues from."""
+
+    conversation_id: UUID
+    version: int
+    message_id: UUID
+
+
+@dataclass(frozen=True)
+class ReplyError:
+    """Why a reply did not become complete, in words for the person who waits for it."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class CallError:
+    code: str
+    message: str
+    http_status: int | None = None
+
+
+@dataclass(frozen=True)
+class TokenUsage:
+    prompt_tokens: int | None
+    completion_tokens: int | None
+
+
+class VerbatimEvent(AggregateEvent):
+    """Base of all events: the library's identity plus our envelope. `timestamp` is stored as `at`."""
+
+    event_id: UUID
+    actor: str
+    correlation_id: UUID
+    causation_id: UUID | None
+
+    TOPIC: ClassVar[str]
+
+    def apply(self, aggregate: Any) -> None:
+        """Let the aggregate take this event in; the aggregate owns how."""
+        aggregate.apply_event(self)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        topic = cls.__dict__.get("TOPIC")
+        if topic is None:
+            return
+        if topic in EVENT_CLASSES and EVENT_CLASSES[topic].__qualname__ != cls.__qualname__:
+            raise TypeError(f"{cls.__name__} claims the topic {topic}, which {EVENT_CLASSES[topic].__name__} has. Choose another.")
+        EVENT_CLASSES[topic] = cls
+        register_topic(topic, cls)
+
+
+class ConversationEvent(VerbatimEvent):
+    """Something that happened to a conversation; its stream is the conversation's id."""
+
+
+class ConversationStarted(ConversationEvent, AggregateCreated):
+    TOPIC = "ConversationStarted.v1"
+    owner_id: UUID
+    title: str
+    forked_from: ForkOrigin | None
+
+
+class SystemPromptChanged(ConversationEvent):
+    TOPIC = "SystemPromptChanged.v1"
+    text: str
+
+
+class ModelSettingsChanged(ConversationEvent):
+    TOPIC = "ModelSettingsChanged.v1"
+    model: str
+    params: Params
+
+
+class UserMessageSent(ConversationEvent):
+    TOPIC = "UserMessageSent.v1"
+    message_id: UUID
+    parent_id: UUID | None
+    content: str
+
+
+class ReplyRequested(ConversationEvent):
+    TOPIC = "ReplyRequested.v1"
+    reply_id: UUID
+    parent_id: UUID
+    call_id: UUID
+    continues: UUID | None
+
+
+class ReplyRecorded(ConversationEvent):
+    """outcome: complete, truncated, cancelled, interrupted or failed. tool_calls: as the runner gave them."""
+
+    TOPIC = "ReplyRecorded.v1"
+    reply_id: UUID
+    call_id: UUID
+    content: str
+    reasoning: str
+    tool_calls: list[Any]
+    finish_reason: str | None
+    outcome: str
+    error: ReplyError | None
+
+
+class ConversationRenamed(ConversationEvent):
+    TOPIC = "ConversationRenamed.v1"
+    title: str
+
+
+class ConversationPinned(ConversationEvent):
+    TOPIC = "ConversationPinned.v1"
+
+
+class ConversationUnpinned(ConversationEvent):
+    TOPIC = "ConversationUnpinned.v1"
+
+
+class ConversationArchived(ConversationEvent):
+    TOPIC = "ConversationArchived.v1"
+
+
+class ConversationUnarchived(ConversationEvent):
+    TOPIC = "ConversationUnarchived.v1"
+
+
+class ConversationDeleted(ConversationEvent):
+    TOPIC = "ConversationDeleted.v1"
+
+
+class ConversationRestored(ConversationEvent):
+    TOPIC = "ConversationRestored.v1"
+
+
+class ModelCallEvent(VerbatimEvent):
+    """Something that happened to one logical request to a runner; its stream is the call's id."""
+
+
+class ModelCallRequested(ModelCallEvent, AggregateCreated):
+    """purpose: reply, title, replay, external. source: browser, api, openai.
+
+    body_sha256: hex digest of the exact bytes to send, written before any of them leaves.
+    """
+
+    TOPIC = "ModelCallRequested.v1"
+    owner_id: UUID
+    conversation_id: UUID | None
+    reply_id: UUID | None
+    purpose: str
+    source: str
+    prompt_request: PromptRequest
+    body_sha256: str
+    body_length: int
+
+
+class ModelCallStarted(ModelCallEvent):
+    TOPIC = "ModelCallStarted.v1"
+    attempt: int
+    runner: str
+    runner_version: str | None
+    worker: str
+
+
+class ModelCallCancelRequested(ModelCallEvent):
+    TOPIC = "ModelCallCancelRequested.v1"
+    by: str
+
+
+class ModelCallAttemptEnded(ModelCallEvent):
+    """Shared shape of the four ends of an attempt. attempt 0: none had started.
+
+    final: no further attempt follows. content: only where no reply holds the text.
+    usage_source: runner, counted or none. Times in milliseconds, whole.
+    """
+
+    attempt: int
+    final: bool
+    duration_ms: int
+    first_token_ms: int | None
+    chunk_count: int
+    usage: TokenUsage | None
+    usage_source: str
+    finish_reason: str | None
+    response_id: str | None
+    response_model: str | None
+    system_fingerprint: str | None
+    error: CallError | None
+    delivered_characters: int
+    content: str | None
+
+
+class ModelCallCompleted(ModelCallAttemptEnded):
+    TOPIC = "ModelCallCompleted.v1"
+
+
+class ModelCallFailed(ModelCallAttemptEnded):
+    TOPIC = "ModelCallFailed.v1"
+
+
+class ModelCallCancelled(ModelCallAttemptEnded):
+    TOPIC = "ModelCallCancelled.v1"
+
+
+class ModelCallInterrupted(ModelCallAttemptEnded):
+    TOPIC = "ModelCallInterrupted.v1"

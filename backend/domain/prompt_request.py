@@ -1,0 +1,42 @@
+"""The part of a recorded model call from which its prompt can be rebuilt at any later time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from backend.domain.values import Params
+
+CURRENT_BUILDER = "chat/1"
+CURRENT_SERIALIZER = "jcs-rfc8785/1"
+
+
+@dataclass(frozen=True)
+class Trimming:
+    """Which earlier messages were left out to fit the model's context, and by which rule."""
+
+    policy: str
+    policy_version: int
+    first_kept_message_id: UUID
+    omitted_count: int
+    counted_tokens: int
+    context_tokens: int
+
+
+@dataclass(frozen=True)
+class PromptRequest:
+    """leaf_id: the last message sent. version: of the conversation, up to which history counts.
+
+    system_prompt: an override, or None for the one in force at `version`.
+    raw_body: the client's own bytes as text (external calls only), since nothing rebuilds those.
+    """
+
+    leaf_id: UUID | None
+    version: int
+    model: str
+    params: Params
+    builder: str = CURRENT_BUILDER
+    serializer: str = CURRENT_SERIALIZER
+    system_prompt: str | None = None
+    trimming: Trimming | None = None
+    raw_body: str | None = None

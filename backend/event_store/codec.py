@@ -1,0 +1,99 @@
+"""Event objects to plain JSON and back, by the fields' declared types.
+
+UUIDs and times are stored as plain texts and absent values as null. Stored bytes can never change,
+so neither can what this module writes for a given event class.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, get_args, get_origin
+from uuid import UUID
+
+Reviver = Callable[[Any], Any]
+
+
+class UnreadableEvent(ValueError):
+    """Stored JSON does not fit the event class that its topic names."""
+
+
+def to_plain(value: Any) -> Any:
+    """The JSON value that stands for a field's value."""
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, datetime):
+        return format_time(value)
+    if isinstance(value, list | tuple):
+        return [to_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {str(key): to_plain(item) for key, item in value.items()}
+    if dataclasses.is_dataclass(value):
+        return {field.name: to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    raise TypeError(f"{type(value).__name__} cannot be stored in an event. Use texts, whole numbers, ids or times.")
+
+
+def format_time(moment: datetime) -> str:
+    """RFC 3339 in UTC, always with six digits of microseconds, so that equal times are equal texts."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def parse_time(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def revive(owner: type, name: str, stored: Any) -> Any:
+    """The value of field `name` of class `owner` from its stored JSON."""
+    try:
+        return revivers_of(owner)[name](stored)
+    except KeyError:
+        raise UnreadableEvent(f"{owner.__name__} has no field {name!r}; an upcaster is missing for it.") from None
+
+
+@cache
+def revivers_of(owner: type) -> dict[str, Reviver]:
+    """For each field of a dataclass, the function that makes its value from stored JSON."""
+    hints = typing.get_type_hints(owner)
+    return {field.name: _reviver(hints[field.name]) for field in dataclasses.fields(owner)}
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _reviver(hint: Any) -> Reviver:
+    if hint is UUID:
+        return UUID
+    if hint is datetime:
+        return parse_time
+    if dataclasses.is_dataclass(hint):
+        return _dataclass_reviver(typing.cast(type, hint))
+    if get_origin(hint) in (typing.Union, types.UnionType):
+        return _union_reviver(hint)
+    return _same
+
+
+def _union_reviver(hint: Any) -> Reviver:
+    revivers = [_reviver(arg) for arg in get_args(hint) if arg is not type(None)]
+    changing = [reviver for reviver in revivers if reviver is not _same]
+    if not changing:
+        return _same
+    if len(revivers) > 1:
+        raise TypeError(f"The event field type {hint} is ambiguous when read back. Use one type, or that and None.")
+    return lambda value: None if value is None else changing[0](value)
+
+
+def _dataclass_reviver(cls: type) -> Reviver:
+    def make(value: Any) -> Any:
+        try:
+            return cls(**{name: revive(cls, name, stored) for name, stored in value.items()})
+        except TypeError as error:
+            raise UnreadableEvent(f"{cls.__name__} cannot be read from {sorted(value)}: {error}") from error
+
+    return make

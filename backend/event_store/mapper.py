@@ -1,0 +1,84 @@
+"""Between event objects and stored rows: topic, canonical field names, plain JSON.
+
+Takes the place of the library's mapper, whose transcoding wraps every id and time in an object.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from uuid import UUID
+
+from eventsourcing.domain import DomainEventProtocol
+from eventsourcing.persistence import JSONTranscoder, Mapper, StoredEvent
+from eventsourcing.utils import TopicError, get_topic, resolve_topic
+
+from backend.domain import conversation, events, model_call
+from backend.domain.events import VerbatimEvent
+from backend.event_store.codec import UnreadableEvent, revive, revivers_of, to_plain
+from backend.event_store.upcasting import UPCASTERS, Upcasters
+
+# Imported so that every topic is registered before the first stored event is read.
+REGISTERED = (conversation.Conversation, model_call.ModelCall, events.VerbatimEvent)
+
+# The library's `timestamp` is stored, like everywhere else in the product, as `at`.
+_STORED_NAMES = {"timestamp": "at"}
+_FIELD_NAMES = {stored: name for name, stored in _STORED_NAMES.items()}
+_IN_COLUMNS = frozenset({"originator_id", "originator_version"})
+
+
+def encode_payload(event: VerbatimEvent) -> bytes:
+    """The stored bytes of an event: compact JSON in UTF-8, fields in the order of their declaration."""
+    payload = {
+        _STORED_NAMES.get(name, name): to_plain(getattr(event, name))
+        for name in revivers_of(type(event))
+        if name not in _IN_COLUMNS
+    }
+    return json.dumps(payload, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode("utf-8")
+
+
+def decode_payload(state: bytes) -> dict[str, Any]:
+    payload: dict[str, Any] = json.loads(state)
+    return payload
+
+
+class VerbatimMapper(Mapper[UUID]):
+    """The mapper of all our streams."""
+
+    def __init__(self, upcasters: Upcasters = UPCASTERS) -> None:
+        super().__init__(transcoder=JSONTranscoder())
+        self._upcasters = upcasters
+
+    def to_stored_event(self, domain_event: DomainEventProtocol[UUID]) -> StoredEvent:
+        if not isinstance(domain_event, VerbatimEvent):
+            raise TypeError(f"{type(domain_event).__name__} is not one of our events and cannot be stored.")
+        return StoredEvent(
+            originator_id=domain_event.originator_id,
+            originator_version=domain_event.originator_version,
+            topic=get_topic(type(domain_event)),
+            state=encode_payload(domain_event),
+        )
+
+    def to_domain_event(self, stored_event: StoredEvent) -> VerbatimEvent:
+        """Raises UnreadableEvent, naming stream and version, where the stored event cannot be read."""
+        try:
+            topic, payload = self._upcasters.upcast(stored_event.topic, decode_payload(stored_event.state))
+            event_class = resolve_topic(topic)
+            fields = {_FIELD_NAMES.get(name, name): value for name, value in payload.items()}
+            missing = revivers_of(event_class).keys() - fields.keys() - _IN_COLUMNS
+            if missing:
+                raise UnreadableEvent(f"{event_class.__name__} lacks {', '.join(sorted(missing))}.")
+            state = {name: revive(event_class, name, value) for name, value in fields.items()}
+        except (ValueError, TypeError, TopicError) as error:
+            raise UnreadableEvent(
+                f"Event {stored_event.originator_version} of stream {stored_event.originator_id} "
+                f"({stored_event.topic}) cannot be read: {error}"
+            ) from error
+        stream_id = stored_event.originator_id
+        state["originator_id"] = stream_id if isinstance(stream_id, UUID) else UUID(stream_id)
+        state["originator_version"] = stored_event.originator_version
+        event = object.__new__(event_class)
+        event.__dict__.update(state)
+        if not isinstance(event, VerbatimEvent):
+            raise UnreadableEvent(f"The topic {stored_event.topic} names {event_class!r}, which is not an event.")
+        return event

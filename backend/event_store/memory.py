@@ -1,0 +1,171 @@
+"""The event store's twin in memory: same port, same refusals, no database. For tests.
+
+Events pass through the same mapper as in the real store, so what cannot be stored fails here too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from threading import RLock
+from uuid import UUID
+
+from eventsourcing.persistence import StoredEvent
+
+from backend.application.ports import (
+    AnnounceCancel,
+    AppendConflict,
+    ClaimFence,
+    ClaimLost,
+    Companion,
+    DequeueUnclaimedCall,
+    QueueCall,
+    Receipt,
+    ReceiptExists,
+    RecordedEvent,
+    StoredEventRow,
+)
+from backend.domain.conversation import Conversation
+from backend.domain.errors import UnknownConversation, UnknownModelCall
+from backend.domain.events import ConversationStarted, VerbatimEvent
+from backend.domain.model_call import ModelCall
+from backend.event_store.mapper import VerbatimMapper, decode_payload
+from backend.prompting.build import StreamSlice
+
+
+@dataclass
+class QueuedCall:
+    """A row of the queue: who holds the call, under which claim."""
+
+    call_id: UUID
+    worker: str | None = None
+    claim: int = 0
+
+
+class InMemoryEventStore:
+    """Implements backend.application.ports.EventStore in plain dictionaries."""
+
+    def __init__(self) -> None:
+        self._lock = RLock()
+        self._mapper = VerbatimMapper()
+        self._log: list[StoredEvent] = []
+        self._streams: dict[UUID, dict[int, int]] = {}
+        self._receipts: dict[tuple[UUID, str], Receipt] = {}
+        self.queue: dict[UUID, QueuedCall] = {}
+        self.announced_cancels: list[UUID] = []
+
+    # ---- reading ----------------------------------------------------------------------------
+
+    def read_history(self, conversation_id: UUID, up_to_version: int | None = None) -> tuple[StreamSlice, ...]:
+        slices: list[StreamSlice] = []
+        stream_id, version = conversation_id, up_to_version
+        while True:
+            events = self._read_events(stream_id, version)
+            if not events or not isinstance(events[0], ConversationStarted):
+                raise UnknownConversation(stream_id)
+            slices.append(StreamSlice(stream_id, events))
+            origin = events[0].forked_from
+            if origin is None:
+                return tuple(reversed(slices))
+            stream_id, version = origin.conversation_id, origin.version
+
+    def read_call(self, call_id: UUID) -> ModelCall:
+        events = self._read_events(call_id, None)
+        call = ModelCall.from_events(events) if events and not isinstance(events[0], ConversationStarted) else None
+        if call is None:
+            raise UnknownModelCall(call_id)
+        return call
+
+    def read_stream(self, stream_id: UUID, after_version: int, limit: int) -> tuple[StoredEventRow, ...]:
+        with self._lock:
+            versions = sorted(v for v in self._streams.get(stream_id, {}) if v > after_version)[:limit]
+            rows = [(self._streams[stream_id][version], version) for version in versions]
+        return tuple(
+            StoredEventRow(
+                position=position,
+                stream_id=stream_id,
+                version=version,
+                topic=self._log[position - 1].topic,
+                payload=decode_payload(self._log[position - 1].state),
+                payload_bytes=self._log[position - 1].state,
+            )
+            for position, version in rows
+        )
+
+    def read_after(self, position: int, limit: int) -> list[RecordedEvent]:
+        """As EventReader.read_after of the real store."""
+        stored = self._log[position : position + limit]
+        return [
+            RecordedEvent(place, self._mapper.to_domain_event(event))
+            for place, event in enumerate(stored, start=position + 1)
+        ]
+
+    def find_receipt(self, user_id: UUID, key: str) -> Receipt | None:
+        return self._receipts.get((user_id, key))
+
+    def end(self) -> int:
+        return len(self._log)
+
+    def _read_events(self, stream_id: UUID, up_to_version: int | None) -> list[VerbatimEvent]:
+        with self._lock:
+            stream = self._streams.get(stream_id, {})
+            positions = [stream[v] for v in sorted(stream) if up_to_version is None or v <= up_to_version]
+        return [self._mapper.to_domain_event(self._log[position - 1]) for position in positions]
+
+    # ---- appending --------------------------------------------------------------------------
+
+    def append(self, *aggregates: Conversation | ModelCall, companions: Sequence[Companion] = ()) -> int:
+        events = [event for aggregate in aggregates for event in aggregate.collect_events()]
+        stored = [self._mapper.to_stored_event(event) for event in events]
+        with self._lock:
+            for event in stored:
+                if event.originator_version in self._streams.get(_uuid(event), {}):
+                    raise AppendConflict(f"{event.originator_id} has version {event.originator_version} already.")
+            position = len(self._log) + len(stored)
+            # First everything is checked, then everything is done: a refusal leaves no trace.
+            changes = [self._prepare(companion, position) for companion in companions]
+            for place, event in enumerate(stored, start=len(self._log) + 1):
+                self._streams.setdefault(_uuid(event), {})[event.originator_version] = place
+            self._log.extend(stored)
+            for change in changes:
+                change()
+            return position
+
+    def _prepare(self, companion: Companion, position: int) -> Callable[[], None]:
+        match companion:
+            case Receipt(key=key):
+                if (key.user_id, key.key) in self._receipts:
+                    raise ReceiptExists
+                kept = Receipt(key, companion.status, {**companion.body, "position": str(position)})
+                return lambda: self._receipts.update({(key.user_id, key.key): kept})
+            case QueueCall(call_id=call_id):
+                return lambda: self.queue.update({call_id: QueuedCall(call_id)})
+            case DequeueUnclaimedCall(call_id=call_id):
+                row = self.queue.get(call_id)
+                if row is None or row.worker is not None:
+                    raise ClaimLost(f"Model call {call_id} is not waiting in the queue.")
+                return lambda: _forget(self.queue, call_id)
+            case AnnounceCancel(call_id=call_id):
+                return lambda: self.announced_cancels.append(call_id)
+            case ClaimFence():
+                return self._prepare_fence(companion)
+
+    def _prepare_fence(self, fence: ClaimFence) -> Callable[[], None]:
+        row = self.queue.get(fence.call_id)
+        if row is None or (row.worker, row.claim) != (fence.worker, fence.claim):
+            raise ClaimLost(f"Worker {fence.worker} does not hold claim {fence.claim} on model call {fence.call_id}.")
+        return (lambda: _forget(self.queue, fence.call_id)) if fence.done else (lambda: None)
+
+    def claim(self, call_id: UUID, worker: str) -> int:
+        """Claim a queued call for a worker, as the workers' queue does; returns the claim's number."""
+        row = self.queue[call_id]
+        row.worker, row.claim = worker, row.claim + 1
+        return row.claim
+
+
+def _uuid(event: StoredEvent) -> UUID:
+    return event.originator_id if isinstance(event.originator_id, UUID) else UUID(event.originator_id)
+
+
+def _forget(queue: dict[UUID, QueuedCall], call_id: UUID) -> None:
+    queue.pop(call_id, None)

@@ -1,0 +1,128 @@
+"""The event store on PostgreSQL, behind the port that handlers know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from eventsourcing.persistence import IntegrityError
+from eventsourcing.postgres import PostgresDatastore
+
+from backend.application.ports import (
+    AppendConflict,
+    Companion,
+    Receipt,
+    ReceiptExists,
+    StoredEventRow,
+)
+from backend.domain.conversation import Conversation
+from backend.domain.errors import UnknownConversation, UnknownModelCall
+from backend.domain.events import ConversationStarted, VerbatimEvent
+from backend.domain.model_call import ModelCall
+from backend.event_store import receipts
+from backend.event_store.connection import open_datastore
+from backend.event_store.mapper import VerbatimMapper, decode_payload
+from backend.event_store.recorder import EVENTS_TABLE, BoundStep, CompanionStep, VerbatimRecorder
+from backend.prompting.build import StreamSlice
+
+
+class PostgresEventStore:
+    """Implements backend.application.ports.EventStore. Safe to share between threads."""
+
+    def __init__(self, database_url: str, companion_steps: Mapping[type, CompanionStep]) -> None:
+        self._datastore: PostgresDatastore = open_datastore(database_url)
+        self._recorder = VerbatimRecorder(self._datastore, events_table_name=EVENTS_TABLE)
+        self._mapper = VerbatimMapper()
+        self._companion_steps = companion_steps
+
+    def close(self) -> None:
+        self._datastore.close()
+
+    # ---- reading ----------------------------------------------------------------------------
+
+    def read_history(self, conversation_id: UUID, up_to_version: int | None = None) -> tuple[StreamSlice, ...]:
+        slices: list[StreamSlice] = []
+        stream_id, version = conversation_id, up_to_version
+        while True:
+            events = self._read_events(stream_id, version)
+            if not events or not isinstance(events[0], ConversationStarted):
+                raise UnknownConversation(stream_id)
+            slices.append(StreamSlice(stream_id, events))
+            origin = events[0].forked_from
+            if origin is None:
+                return tuple(reversed(slices))
+            stream_id, version = origin.conversation_id, origin.version
+
+    def read_call(self, call_id: UUID) -> ModelCall:
+        call = None
+        events = self._read_events(call_id, None)
+        if events and not isinstance(events[0], ConversationStarted):
+            call = ModelCall.from_events(events)
+        if call is None:
+            raise UnknownModelCall(call_id)
+        return call
+
+    def read_stream(self, stream_id: UUID, after_version: int, limit: int) -> tuple[StoredEventRow, ...]:
+        with self._datastore.get_connection() as connection:
+            rows = connection.execute(
+                "SELECT notification_id, originator_version, topic, state FROM events"
+                " WHERE originator_id = %s AND originator_version > %s ORDER BY originator_version LIMIT %s",
+                (stream_id, after_version, limit),
+            ).fetchall()
+        return tuple(
+            StoredEventRow(
+                position=row["notification_id"],
+                stream_id=stream_id,
+                version=row["originator_version"],
+                topic=row["topic"],
+                payload=decode_payload(row["state"]),
+                payload_bytes=bytes(row["state"]),
+            )
+            for row in rows
+        )
+
+    def find_receipt(self, user_id: UUID, key: str) -> Receipt | None:
+        with self._datastore.get_connection() as connection:
+            return receipts.find_receipt(connection, user_id, key)
+
+    def end(self) -> int:
+        """The highest position in the store; 0 when it is empty."""
+        return self._recorder.max_notification_id() or 0
+
+    def _read_events(self, stream_id: UUID, up_to_version: int | None) -> list[VerbatimEvent]:
+        stored = self._recorder.select_events(stream_id, lte=up_to_version)
+        return [self._mapper.to_domain_event(event) for event in stored]
+
+    # ---- appending --------------------------------------------------------------------------
+
+    def append(self, *aggregates: Conversation | ModelCall, companions: Sequence[Companion] = ()) -> int:
+        events = [event for aggregate in aggregates for event in aggregate.collect_events()]
+        if not events and not companions:
+            return self.end()
+        stored = [self._mapper.to_stored_event(event) for event in events]
+        # Only needed for a receipt of a command that stores no event.
+        end = 0 if events else self.end()
+        steps = [self._bind(companion, end) for companion in companions]
+        try:
+            positions = self._recorder.insert_events(stored, steps=steps)
+        except IntegrityError as error:
+            if _violated_constraint(error) == f"{EVENTS_TABLE}_pkey":
+                raise AppendConflict(str(error)) from error
+            raise
+        except receipts.ReceiptTaken as error:
+            raise ReceiptExists from error
+        return positions[-1] if positions else end
+
+    def _bind(self, companion: Companion, end: int) -> BoundStep:
+        if isinstance(companion, Receipt):
+            return lambda cursor, positions: receipts.keep_receipt(cursor, companion, positions, end)
+        step: Callable[[psycopg.Cursor[dict[str, Any]], Companion, Sequence[int]], None]
+        step = self._companion_steps[type(companion)]
+        return lambda cursor, positions: step(cursor, companion, positions)
+
+
+def _violated_constraint(error: BaseException) -> str | None:
+    cause = error.__cause__
+    return cause.diag.constraint_name if isinstance(cause, psycopg.Error) else None

@@ -1,0 +1,173 @@
+"""Rebuild a model call's exact request body from a conversation's events.
+
+What a builder version does never changes: an old call is rebuilt by the version it names. A new idea
+is a new version beside the old ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypedDict
+from uuid import UUID
+
+from backend.domain import events as e
+from backend.domain.errors import DomainError
+from backend.domain.prompt_request import PromptRequest
+from backend.domain.values import INTEGER_PARAMS, ParamValue
+from backend.prompting.canonical import canonical_bytes, sha256_hex
+
+
+class PromptMessage(TypedDict):
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True)
+class StreamSlice:
+    """One conversation's events in ascending versions from 1, without gaps."""
+
+    conversation_id: UUID
+    events: Sequence[e.VerbatimEvent]
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """messages: as the body holds them. body: the exact bytes. body_sha256: their digest in hex."""
+
+    messages: tuple[PromptMessage, ...]
+    body: bytes
+    body_sha256: str
+
+
+class CannotRebuildPrompt(DomainError):
+    """The recorded request does not fit the history it is read with."""
+
+    code = "prompt_not_rebuildable"
+
+
+def build_prompt(history: Sequence[StreamSlice], request: PromptRequest) -> Prompt:
+    """Rebuild the exact request body sent to the model for one call.
+
+    history: the fork chain, root first; in each slice ascending versions, no gaps; each slice up to its
+    fork's version and the last at least up to request.version (what lies beyond is not looked at).
+    Same history and request, same bytes (pinned in tests/contract/golden/prompts/).
+    Raises CannotRebuildPrompt when request.leaf_id is not in the tree, or for an unknown builder.
+    Source: OpenAI chat completions, fields `messages`, `model`, `stream`, `stream_options`.
+    """
+    try:
+        builder = _BUILDERS[(request.builder, request.serializer)]
+    except KeyError:
+        known = ", ".join(f"{name} with {serializer}" for name, serializer in _BUILDERS)
+        raise CannotRebuildPrompt(
+            f"There is no prompt builder {request.builder} with {request.serializer}; known: {known}. "
+            "A newer release of Verbatim may have written this call; rebuild it with that release."
+        ) from None
+    return builder(history, request)
+
+
+@dataclass(frozen=True)
+class _Message:
+    message_id: UUID
+    parent_id: UUID | None
+    role: Literal["user", "assistant"]
+    content: str
+    continues: UUID | None = None
+
+
+def _build_chat_1(history: Sequence[StreamSlice], request: PromptRequest) -> Prompt:
+    """Builder chat/1: explicit system message; same-role neighbours joined; empty replies left out."""
+    messages, system_prompt = _replay(history, request.version)
+    if request.system_prompt is not None:
+        system_prompt = request.system_prompt
+    sent: list[PromptMessage] = [{"role": "system", "content": system_prompt}]
+    for message in _kept(_path(messages, request.leaf_id), request):
+        if message.role == "assistant" and not message.content:
+            continue
+        last = sent[-1]
+        if last["role"] != message.role:
+            sent.append({"role": message.role, "content": message.content})
+        elif message.continues is not None:
+            last["content"] += message.content
+        else:
+            last["content"] += "\n\n" + message.content
+    body = canonical_bytes(
+        {
+            **{name: _wire_value(name, value) for name, value in request.params.items()},
+            "messages": sent,
+            "model": request.model,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+        }
+    )
+    return Prompt(messages=tuple(sent), body=body, body_sha256=sha256_hex(body))
+
+
+def _replay(history: Sequence[StreamSlice], version: int) -> tuple[dict[UUID, _Message], str]:
+    """All messages by id, and the system prompt in force, as of `version` of the last slice."""
+    messages: dict[UUID, _Message] = {}
+    continues: dict[UUID, tuple[UUID, UUID | None]] = {}
+    system_prompt = ""
+    for place, stream_slice in enumerate(history, start=1):
+        is_last = place == len(history)
+        for event in stream_slice.events:
+            if is_last and event.originator_version > version:
+                break
+            match event:
+                case e.SystemPromptChanged():
+                    system_prompt = event.text
+                case e.UserMessageSent():
+                    messages[event.message_id] = _Message(event.message_id, event.parent_id, "user", event.content)
+                case e.ReplyRequested():
+                    continues[event.reply_id] = (event.parent_id, event.continues)
+                    messages[event.reply_id] = _Message(
+                        event.reply_id, event.parent_id, "assistant", "", event.continues
+                    )
+                case e.ReplyRecorded():
+                    parent_id, continued = continues[event.reply_id]
+                    messages[event.reply_id] = _Message(
+                        event.reply_id, parent_id, "assistant", event.content, continued
+                    )
+                case _:
+                    pass
+    return messages, system_prompt
+
+
+def _path(messages: Mapping[UUID, _Message], leaf_id: UUID | None) -> list[_Message]:
+    """The messages from the root to the leaf."""
+    path: list[_Message] = []
+    next_id = leaf_id
+    while next_id is not None:
+        message = messages.get(next_id)
+        if message is None:
+            raise CannotRebuildPrompt(
+                f"Message {next_id} is not in the conversation's history at the recorded version. "
+                "The events may be incomplete; check the store."
+            )
+        path.append(message)
+        next_id = message.parent_id
+    path.reverse()
+    return path
+
+
+def _kept(path: list[_Message], request: PromptRequest) -> list[_Message]:
+    if request.trimming is None:
+        return path
+    for place, message in enumerate(path):
+        if message.message_id == request.trimming.first_kept_message_id:
+            return path[place:]
+    raise CannotRebuildPrompt(
+        f"Message {request.trimming.first_kept_message_id}, the first one kept, is not on the branch that was sent."
+    )
+
+
+def _wire_value(name: str, value: ParamValue) -> Any:
+    """A stored parameter as it stands in the request: decimal strings become JSON numbers."""
+    if isinstance(value, list):
+        return value
+    return int(value) if name in INTEGER_PARAMS else float(value)
+
+
+_BUILDERS: dict[tuple[str, str], Callable[[Sequence[StreamSlice], PromptRequest], Prompt]] = {
+    ("chat/1", "jcs-rfc8785/1"): _build_chat_1,
+}
