@@ -55,19 +55,6 @@ _EVENT_OF_OUTCOME: dict[str, type[e.ModelCallAttemptEnded]] = {
 }
 
 
-def outcome_of_end(event: e.ModelCallAttemptEnded) -> str:
-    """The outcome an attempt's end stands for; a completed one may have been truncated."""
-    match event:
-        case e.ModelCallCompleted():
-            return outcomes.outcome_of_finish(event.finish_reason)
-        case e.ModelCallCancelled():
-            return outcomes.CANCELLED
-        case e.ModelCallInterrupted():
-            return outcomes.INTERRUPTED
-        case _:
-            return outcomes.FAILED
-
-
 class ModelCall(BaseAggregate[UUID]):
     """Decides which attempts a call may start and which end is the one recorded."""
 
@@ -188,7 +175,8 @@ class ModelCall(BaseAggregate[UUID]):
 
     @apply_event.register
     def _(self, event: e.ModelCallRequested) -> None:
-        """Nothing is left to do: `__init__` took the event's fields."""
+        """The event's own fields were taken by `__init__`; what the request set off is part of it."""
+        self.correlation_id = event.correlation_id
 
     @apply_event.register
     def _(self, event: e.ModelCallStarted) -> None:
@@ -203,4 +191,4 @@ class ModelCall(BaseAggregate[UUID]):
     def _(self, event: e.ModelCallAttemptEnded) -> None:
         self.open_attempt = None
         if event.final:
-            self.outcome = outcome_of_end(event)
+            self.outcome = outcomes.outcome_of_end(event)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from backend.domain import events as e
+
 PENDING = "pending"
 COMPLETE = "complete"
 TRUNCATED = "truncated"
@@ -18,3 +20,16 @@ def outcome_of_finish(finish_reason: str | None) -> str:
     if finish_reason is None:
         return INTERRUPTED
     return TRUNCATED if finish_reason in _TRUNCATING_REASONS else COMPLETE
+
+
+def outcome_of_end(event: e.ModelCallAttemptEnded) -> str:
+    """The outcome an attempt's end stands for; a completed one may have been truncated."""
+    match event:
+        case e.ModelCallCompleted():
+            return outcome_of_finish(event.finish_reason)
+        case e.ModelCallCancelled():
+            return CANCELLED
+        case e.ModelCallInterrupted():
+            return INTERRUPTED
+        case _:
+            return FAILED

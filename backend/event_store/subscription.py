@@ -66,6 +66,12 @@ class EventReader:
         row = self._connect().execute(f"SELECT max(notification_id) FROM {EVENTS_TABLE}").fetchone()
         return int(row[0]) if row is not None and row[0] is not None else 0
 
+    def count_after(self, position: int) -> int:
+        """How many events there are beyond `position`."""
+        query = f"SELECT count(*) FROM {EVENTS_TABLE} WHERE notification_id > %s"
+        row = self._connect().execute(query, (position,)).fetchone()
+        return int(row[0]) if row is not None else 0
+
     @contextmanager
     def listen(self) -> Iterator[Listener]:
         """A listener that hears of every append from the moment the context is entered."""

@@ -1,0 +1,1 @@
+"""Who people are: accounts, API tokens, and who may sign up."""

@@ -1,0 +1,32 @@
+"""Our answers to allauth's questions: is sign-up open, and what becomes of a new account."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.account.adapter import DefaultAccountAdapter
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.http import HttpRequest
+
+from backend.accounts.models import User
+from backend.accounts.signup_policy import SETUP_CODE_HEADER, current_policy, lock_first_account
+
+
+class AccountAdapter(DefaultAccountAdapter):
+    """Sign-up by our policy; the first account is the administrator."""
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        return current_policy().admits(request.headers.get(SETUP_CODE_HEADER, ""))
+
+    def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:
+        """Store the new account. Raises PermissionDenied when somebody else was first and sign-up is closed now."""
+        with transaction.atomic():
+            lock_first_account()
+            policy = current_policy()
+            if not policy.admits(request.headers.get(SETUP_CODE_HEADER, "")):
+                raise PermissionDenied("Sign-up is closed. Ask the administrator for an account.")
+            if policy.first_account:
+                user.is_staff = user.is_superuser = True
+            saved: User = super().save_user(request, user, form, commit)
+            return saved

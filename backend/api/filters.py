@@ -1,0 +1,130 @@
+"""Which rows of a list are wanted, from its query string; a value that does not fit is refused by name.
+
+Works on the querysets that the read models' queries give; it adds conditions and never takes away
+the one that says whose rows they are.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+import django_filters
+from django import forms
+from django.db.models import Model, QuerySet
+from django_filters.utils import translate_validation
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework.request import Request
+
+Row = TypeVar("Row", bound=Model)
+
+_TRUE = frozenset({"true", "1"})
+_FALSE = frozenset({"false", "0"})
+
+
+class _StrictChoice(forms.Field):
+    """true, false, and where a list usually leaves rows out, `all`."""
+
+    def __init__(self, *, with_all: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.with_all = with_all
+
+    def to_python(self, value: object) -> bool | str | None:
+        if value is None or value == "":
+            return None
+        text = str(value).lower()
+        if text in _TRUE or text in _FALSE:
+            return text in _TRUE
+        if self.with_all and text == "all":
+            return "all"
+        expected = "true, false or all" if self.with_all else "true or false"
+        raise forms.ValidationError(f"Expected {expected}, found {text[:40]!r}.")
+
+
+class TrueFalseFilter(django_filters.Filter):
+    field_class = _StrictChoice
+
+
+class FlagFilter(django_filters.Filter):
+    """Leaves rows with the flag out unless asked for; `all` gives both."""
+
+    field_class = _StrictChoice
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(with_all=True, **kwargs)
+
+    def filter(self, rows: QuerySet[Any], value: bool | str | None) -> QuerySet[Any]:
+        if value == "all":
+            return rows
+        return rows.filter(**{str(self.field_name): bool(value)})
+
+
+class ConversationFilter(django_filters.FilterSet):
+    archived = FlagFilter(help_text="true, false (also when absent) or all.")
+    deleted = FlagFilter(help_text="true, false (also when absent) or all.")
+    pinned = TrueFalseFilter()
+    model = django_filters.CharFilter()
+    updated_after = django_filters.IsoDateTimeFilter(field_name="updated_at", lookup_expr="gt")
+    updated_before = django_filters.IsoDateTimeFilter(field_name="updated_at", lookup_expr="lt")
+    search = django_filters.CharFilter(
+        field_name="title", lookup_expr="icontains", help_text="A part of the title."
+    )
+
+
+class ModelCallFilter(django_filters.FilterSet):
+    conversation = django_filters.UUIDFilter(field_name="conversation_id")
+    user = django_filters.UUIDFilter(
+        field_name="owner_id", help_text="Whose calls. Auditors see everybody's; others see only their own."
+    )
+    model = django_filters.CharFilter()
+    outcome = django_filters.ChoiceFilter(
+        choices=[
+            (name, name)
+            for name in ("pending", "complete", "truncated", "cancelled", "interrupted", "failed")
+        ]
+    )
+    purpose = django_filters.ChoiceFilter(choices=[(n, n) for n in ("reply", "title", "replay", "external")])
+    source = django_filters.ChoiceFilter(choices=[(n, n) for n in ("browser", "api", "openai")])
+    created_after = django_filters.IsoDateTimeFilter(field_name="requested_at", lookup_expr="gt")
+    created_before = django_filters.IsoDateTimeFilter(field_name="requested_at", lookup_expr="lt")
+    duration_ms_min = django_filters.NumberFilter(field_name="duration_ms", lookup_expr="gte", min_value=0)
+    duration_ms_max = django_filters.NumberFilter(field_name="duration_ms", lookup_expr="lte", min_value=0)
+    prompt_tokens_min = django_filters.NumberFilter(field_name="prompt_tokens", lookup_expr="gte", min_value=0)
+    prompt_tokens_max = django_filters.NumberFilter(field_name="prompt_tokens", lookup_expr="lte", min_value=0)
+    completion_tokens_min = django_filters.NumberFilter(
+        field_name="completion_tokens", lookup_expr="gte", min_value=0
+    )
+    completion_tokens_max = django_filters.NumberFilter(
+        field_name="completion_tokens", lookup_expr="lte", min_value=0
+    )
+
+
+def filtered(filter_class: Any, request: Request, rows: QuerySet[Row]) -> QuerySet[Row]:
+    """The wanted ones of `rows`. Raises ValidationError naming each parameter that does not fit."""
+    chosen = filter_class(data=request.query_params, queryset=rows)
+    if not chosen.is_valid():
+        raise translate_validation(chosen.errors)
+    result: QuerySet[Row] = chosen.qs
+    return result
+
+
+def filter_parameters(filter_class: Any) -> list[OpenApiParameter]:
+    """The filters as the schema describes them."""
+    return [
+        OpenApiParameter(
+            name,
+            _SCHEMA_TYPES.get(type(each), str),
+            description=str(each.extra.get("help_text", "")),
+            enum=[value for value, _ in each.extra["choices"]] if "choices" in each.extra else None,
+        )
+        for name, each in filter_class.base_filters.items()
+    ]
+
+
+_SCHEMA_TYPES: dict[type, Any] = {
+    TrueFalseFilter: bool,
+    django_filters.NumberFilter: int,
+    django_filters.UUIDFilter: UUID,
+    django_filters.IsoDateTimeFilter: datetime,
+}

@@ -1,0 +1,109 @@
+"""Whether this installation is alive, and whether it is ready: `/healthz` and `/readyz`.
+
+For supervisors and load balancers, so both answer quickly, without a login, and say nothing of content.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import psycopg
+from django.conf import settings
+from django.db import Error as DatabaseError
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.http import require_safe
+from eventsourcing.persistence import PersistenceError
+
+from backend import bootstrap
+from backend.api import runner_status
+from projections import tracking
+from projections.position_table import STOPPED
+
+CONNECT_TIMEOUT_S: Final = 2
+HEARTBEAT_LIMIT_S: Final = 10
+_WORKERS_ALIVE: Final = (
+    "SELECT count(*) FROM model_call_worker"
+    " WHERE NOT dead AND heartbeat_at > clock_timestamp() - make_interval(secs => %s)"
+)
+
+_migrated = False
+
+
+@require_safe
+def healthz(request: HttpRequest) -> JsonResponse:
+    """This process answers. Nothing else is looked at."""
+    return JsonResponse({"status": "ok"})
+
+
+@require_safe
+def readyz(request: HttpRequest) -> JsonResponse:
+    """200 when messages are accepted, answered and shown; otherwise 503, and which part is missing.
+
+    The runner is reported, but an installation without one is still ready: it accepts messages, and
+    says on each reply what is wrong.
+    """
+    parts, ready = _parts()
+    parts["runner"] = _runner()
+    body = {"status": "ready" if ready else "not ready", "parts": parts}
+    response = JsonResponse(body, status=200 if ready else 503)
+    response["Cache-Control"] = "no-store"
+    if not ready:
+        response["Retry-After"] = "1"
+    return response
+
+
+def _parts() -> tuple[dict[str, Any], bool]:
+    try:
+        # Pools wait for a database that is away; a connection of one's own says so at once.
+        psycopg.connect(bootstrap.database_url(), connect_timeout=CONNECT_TIMEOUT_S).close()
+    except psycopg.Error:
+        return {"database": {"state": "unreachable"}}, False
+    parts: dict[str, Any] = {"database": {"state": "ok"}}
+    try:
+        pending = _pending_migrations()
+        parts["migrations"] = {"state": "pending" if pending else "applied", "pending": pending}
+        if pending:
+            return parts, False
+        end = bootstrap.event_store().end()
+        parts["event_store"] = {"state": "ok", "position": str(end)}
+        worker_active = tracking.worker_is_active()
+        statuses = tracking.statuses()
+        parts["projections"] = {
+            status.name: {
+                "position": str(status.position),
+                "lag": max(0, end - status.position),
+                "state": status.state if worker_active else "no worker",
+            }
+            for status in statuses
+        }
+        behind = any(status.state == STOPPED and status.position < end for status in statuses)
+        with connection.cursor() as cursor:
+            cursor.execute(_WORKERS_ALIVE, [HEARTBEAT_LIMIT_S])
+            row = cursor.fetchone()
+        alive = int(row[0]) if row else 0
+        parts["model_calls"] = {"state": "ok" if alive else "no worker", "workers_alive": alive}
+    except (DatabaseError, PersistenceError):
+        parts["database"] = {"state": "unreachable"}
+        return parts, False
+    return parts, worker_active and not behind and alive > 0
+
+
+def _pending_migrations() -> int:
+    """How many are missing; once all are there, that is not looked up again."""
+    global _migrated
+    if _migrated:
+        return 0
+    executor = MigrationExecutor(connection)
+    pending = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+    _migrated = pending == 0
+    return pending
+
+
+def _runner() -> dict[str, Any]:
+    status = runner_status.last_known()
+    if status is None:
+        return {"state": "unknown", "kind": "built-in" if settings.MODEL_RUNNER_IS_BUILT_IN else "openai-compatible"}
+    state = "reachable" if status.reachable else "unreachable"
+    return {"state": state, "kind": status.kind, "error": status.error, "models": len(status.models)}

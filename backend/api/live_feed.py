@@ -1,0 +1,187 @@
+"""One client's side of the live stream: from where it left off, without a gap and without a duplicate.
+
+Subscribe first, then read what is stored, then go on with what is told; whatever comes twice is
+recognised by its position or seq. Reads through the hub only, and writes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Final
+from uuid import UUID
+
+from backend.api import live_frames, live_source
+from backend.api.live_frames import Cursor
+from backend.api.live_hub import ChunksMayBeMissing, LiveChunk, LiveHub, LiveRow, Subscription
+
+PING_EVERY_S: Final = 15.0
+LOOK_AGAIN_S: Final = 0.25
+CATCH_UP_LIMIT: Final = 20 * live_source.BATCH
+
+
+class LiveFeed:
+    """Frames for one open stream. conversation_id: the one on screen, whose chunks are wanted too."""
+
+    def __init__(
+        self, hub: LiveHub, subscription: Subscription, *, owner_id: UUID, conversation_id: UUID | None
+    ) -> None:
+        self._hub = hub
+        self._subscription = subscription
+        self._owner_id = owner_id
+        self._conversation_id = conversation_id
+        self._position = subscription.start
+        self._seen: dict[UUID, int] = {}
+        self._replies: dict[UUID, UUID | None] = {}
+
+    async def frames(self, cursor: Cursor | None, *, reset: bool) -> AsyncIterator[bytes]:
+        """Bytes to send, until the server stops or the client is too slow. Raises django.db.Error.
+
+        cursor: what the client has seen; None for one that has just come. reset: what it has seen is of
+        no use; it is told to fetch everything again, and gets what happens from now on.
+        """
+        if cursor is not None:
+            self._position = cursor.position
+        yield live_frames.opening(self._cursor())
+        if reset:
+            yield live_frames.reset(self._cursor())
+        if cursor is not None:
+            async for frame in self._resume(cursor):
+                yield frame
+        async for frame in self._follow_pending_replies():
+            yield frame
+        while not self._subscription.closing:
+            items = await self._subscription.take(PING_EVERY_S)
+            if self._subscription.overflowed:
+                yield live_frames.RESET
+                return
+            if not items and not self._subscription.closing:
+                # Nothing is queued, so everything delivered so far has been sent.
+                self._position = max(self._position, self._hub.delivered)
+                yield live_frames.ping(self._cursor())
+            for item in items:
+                if (frame := b"".join([part async for part in self._frames_of(item)])):
+                    yield frame
+
+    # ---- catching up ------------------------------------------------------------------------
+
+    async def _resume(self, cursor: Cursor) -> AsyncIterator[bytes]:
+        """First the chunks the client has missed of the replies it was following, then the changes."""
+        if self._conversation_id is not None:
+            for call_id, seq in cursor.seen.items():
+                reply_id = await self._hub.read(
+                    live_source.reply_of_call, call_id, self._conversation_id, self._owner_id
+                )
+                if reply_id is not None:
+                    self._follow(call_id, reply_id, seq)
+            for call_id in tuple(self._seen):
+                async for frame in self._stored_chunks(call_id):
+                    yield frame
+        sent = 0
+        while self._position < self._subscription.start and not self._subscription.closing:
+            batch = await self._hub.read(
+                live_source.changes_between, self._position, self._subscription.start, self._owner_id
+            )
+            if batch is None:
+                # The changes are being made anew; nothing can be told before they are there.
+                await asyncio.sleep(LOOK_AGAIN_S)
+                continue
+            for row in batch.rows:
+                async for frame in self._frames_of(row):
+                    yield frame
+            self._position = max(self._position, batch.up_to)
+            sent += len(batch.rows)
+            if sent > CATCH_UP_LIMIT and self._position < self._subscription.start:
+                # To fetch again is cheaper for both sides than thousands of single changes.
+                self._position = self._subscription.start
+                yield live_frames.reset(self._cursor())
+
+    async def _follow_pending_replies(self) -> AsyncIterator[bytes]:
+        """Replies that were being written before the client came: their chunks from the first one on."""
+        if self._conversation_id is None:
+            return
+        pending = await self._hub.read(live_source.pending_calls, self._conversation_id, self._owner_id)
+        for call_id, reply_id in pending:
+            if call_id not in self._seen:
+                self._follow(call_id, reply_id, -1)
+                async for frame in self._stored_chunks(call_id):
+                    yield frame
+
+    # ---- one item ---------------------------------------------------------------------------
+
+    async def _frames_of(self, item: LiveRow | LiveChunk | ChunksMayBeMissing) -> AsyncIterator[bytes]:
+        match item:
+            case LiveRow():
+                async for frame in self._row(item):
+                    yield frame
+            case LiveChunk():
+                async for frame in self._chunk(item):
+                    yield frame
+            case ChunksMayBeMissing():
+                for call_id in tuple(self._seen):
+                    async for frame in self._stored_chunks(call_id):
+                        yield frame
+
+    async def _row(self, row: LiveRow) -> AsyncIterator[bytes]:
+        if row.position <= self._position:
+            return
+        call_id = row.call_id
+        new = call_id if self._is_new_on_screen(row) else None
+        if new is not None:
+            self._follow(new, row.reply_id, -1)
+        ended = call_id if row.state == "finished" and call_id in self._seen else None
+        if ended is not None:
+            # All of its chunks were stored before its end was; a lost notification shows here at last.
+            async for frame in self._stored_chunks(ended):
+                yield frame
+            self._unfollow(ended)
+        self._position = row.position
+        if row.body is not None:
+            yield live_frames.with_id(row.body, self._cursor())
+        if new is not None:
+            async for frame in self._stored_chunks(new):
+                yield frame
+
+    async def _chunk(self, chunk: LiveChunk) -> AsyncIterator[bytes]:
+        last = self._seen.get(chunk.call_id)
+        if last is None or chunk.seq <= last:
+            return
+        if chunk.seq == last + 1:
+            yield self._chunk_frame(chunk.call_id, chunk.seq, chunk.text, chunk.reasoning)
+            return
+        async for frame in self._stored_chunks(chunk.call_id):
+            yield frame
+
+    async def _stored_chunks(self, call_id: UUID) -> AsyncIterator[bytes]:
+        """The call's chunks beyond those the client has, from the table."""
+        for chunk in await self._hub.read(live_source.stored_chunks, call_id, self._seen[call_id]):
+            yield self._chunk_frame(call_id, chunk.seq, chunk.text, chunk.reasoning)
+
+    def _chunk_frame(self, call_id: UUID, seq: int, text: str, reasoning: str) -> bytes:
+        self._seen[call_id] = seq
+        body = live_frames.chunk(call_id, self._replies[call_id], seq=seq, text=text, reasoning=reasoning)
+        return live_frames.with_id(body, self._cursor())
+
+    # ---- bookkeeping ------------------------------------------------------------------------
+
+    def _is_new_on_screen(self, row: LiveRow) -> bool:
+        return (
+            row.state == "requested"
+            and row.conversation_id is not None
+            and row.conversation_id == self._conversation_id
+            and row.call_id not in self._seen
+        )
+
+    def _follow(self, call_id: UUID, reply_id: UUID | None, seq: int) -> None:
+        """Watching comes before reading the table, so that nothing falls in between."""
+        self._hub.watch(self._subscription, call_id)
+        self._seen[call_id] = seq
+        self._replies[call_id] = reply_id
+
+    def _unfollow(self, call_id: UUID) -> None:
+        self._hub.unwatch(self._subscription, call_id)
+        del self._seen[call_id]
+        del self._replies[call_id]
+
+    def _cursor(self) -> Cursor:
+        return Cursor(self._position, self._seen)

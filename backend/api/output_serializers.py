@@ -1,0 +1,234 @@
+"""How rows of read tables look in answers: field by field, so that the schema says it too.
+
+Output only; nothing is validated and nothing is read here. The live stream uses the same classes, so a
+row that arrives there equals the row a query gives.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from backend.api.serializers import SettingsOutput
+
+_OUTCOMES = ("pending", "complete", "truncated", "cancelled", "interrupted", "failed")
+_POSITION_HELP = "Of the read model, from the same moment as the rows."
+
+
+class _Output(serializers.Serializer[Any]):
+    """Base of what is only ever written."""
+
+
+class OwnerOutput(_Output):
+    id = serializers.UUIDField()
+    display_name = serializers.CharField()
+
+
+class ForkOriginOutput(_Output):
+    conversation_id = serializers.UUIDField()
+    version = serializers.IntegerField()
+    message_id = serializers.UUIDField()
+
+
+class ConversationRowOutput(_Output):
+    """A row of the list. Give the owner as context `owner`: the read table knows only the id."""
+
+    id = serializers.UUIDField()
+    title = serializers.CharField()
+    owner = serializers.SerializerMethodField()
+    settings = SettingsOutput(source="*")
+    version = serializers.IntegerField()
+    selected_leaf_id = serializers.UUIDField(allow_null=True)
+    pinned = serializers.BooleanField()
+    archived = serializers.BooleanField()
+    deleted = serializers.BooleanField()
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField(help_text="The last message, reply or rename.")
+    message_count = serializers.IntegerField()
+    pending_reply = serializers.BooleanField(help_text="A reply is being written.")
+    forked_from = ForkOriginOutput(allow_null=True)
+
+    @extend_schema_field(OwnerOutput)
+    def get_owner(self, row: Any) -> dict[str, str]:
+        owner: dict[str, str] = self.context["owner"]
+        return owner
+
+
+class ConversationOutput(ConversationRowOutput):
+    position = serializers.SerializerMethodField(help_text=_POSITION_HELP)
+
+    def get_position(self, row: Any) -> str:
+        position: str = self.context["position"]
+        return position
+
+
+class ReplyErrorOutput(_Output):
+    code = serializers.CharField()
+    message = serializers.CharField()
+
+
+class UsageOutput(_Output):
+    prompt_tokens = serializers.IntegerField(allow_null=True)
+    completion_tokens = serializers.IntegerField(allow_null=True)
+
+
+class TranscriptRowOutput(_Output):
+    id = serializers.UUIDField()
+    parent_id = serializers.UUIDField(allow_null=True)
+    role = serializers.ChoiceField(("user", "assistant"))
+    content = serializers.CharField()
+    reasoning = serializers.CharField()
+    tool_calls = serializers.JSONField()
+    outcome = serializers.ChoiceField(_OUTCOMES, allow_null=True, help_text="Null for a user's message.")
+    error = ReplyErrorOutput(allow_null=True)
+    call_id = serializers.UUIDField(allow_null=True)
+    model = serializers.CharField(allow_null=True)
+    sibling_index = serializers.IntegerField(help_text="Counted from 0.")
+    sibling_count = serializers.IntegerField()
+    sibling_ids = serializers.ListField(child=serializers.UUIDField())
+    at = serializers.DateTimeField()
+    version = serializers.IntegerField()
+    usage = UsageOutput(allow_null=True)
+    duration_ms = serializers.IntegerField(allow_null=True)
+    first_token_ms = serializers.IntegerField(allow_null=True)
+    finish_reason = serializers.CharField(allow_null=True)
+
+
+class _PageOutput(_Output):
+    next = serializers.URLField(allow_null=True)
+    previous = serializers.URLField(allow_null=True)
+    position = serializers.CharField(help_text=_POSITION_HELP)
+
+
+class ConversationPageOutput(_PageOutput):
+    results = ConversationRowOutput(many=True)
+
+
+class TranscriptPageOutput(_PageOutput):
+    results = TranscriptRowOutput(many=True, help_text="Oldest first within the page.")
+
+
+class StoredEventOutput(_Output):
+    version = serializers.IntegerField()
+    position = serializers.CharField()
+    topic = serializers.CharField()
+    at = serializers.CharField()
+    payload = serializers.JSONField(help_text="The event as it is stored.")
+
+
+class StoredEventPageOutput(_PageOutput):
+    results = StoredEventOutput(many=True)
+
+
+class AttemptOutput(_Output):
+    """attempt 0: the call ended before any attempt had begun."""
+
+    attempt = serializers.IntegerField()
+    runner = serializers.CharField(allow_null=True)
+    runner_version = serializers.CharField(allow_null=True)
+    worker = serializers.CharField(allow_null=True)
+    started_at = serializers.CharField(allow_null=True)
+    ended_at = serializers.CharField(allow_null=True)
+    outcome = serializers.ChoiceField(_OUTCOMES)
+    duration_ms = serializers.IntegerField(allow_null=True)
+    first_token_ms = serializers.IntegerField(allow_null=True)
+    chunk_count = serializers.IntegerField()
+    finish_reason = serializers.CharField(allow_null=True)
+    error = serializers.JSONField(allow_null=True)
+
+
+class EventPlaceOutput(_Output):
+    version = serializers.IntegerField()
+    topic = serializers.CharField()
+    position = serializers.CharField()
+    at = serializers.CharField()
+
+
+class ModelCallRowOutput(_Output):
+    id = serializers.UUIDField()
+    owner_id = serializers.UUIDField()
+    conversation_id = serializers.UUIDField(allow_null=True)
+    reply_id = serializers.UUIDField(allow_null=True)
+    purpose = serializers.CharField(help_text="reply, title, replay or external.")
+    source = serializers.CharField(help_text="browser, api or openai.")
+    model = serializers.CharField()
+    requested_at = serializers.DateTimeField()
+    started_at = serializers.DateTimeField(allow_null=True)
+    ended_at = serializers.DateTimeField(allow_null=True)
+    outcome = serializers.ChoiceField(_OUTCOMES)
+    cancel_requested = serializers.BooleanField()
+    duration_ms = serializers.IntegerField(allow_null=True)
+    first_token_ms = serializers.IntegerField(allow_null=True)
+    usage = UsageOutput(source="*")
+    usage_source = serializers.CharField(help_text="runner, counted or none.")
+    finish_reason = serializers.CharField(allow_null=True)
+    error = serializers.JSONField(allow_null=True)
+
+
+class ModelCallPageOutput(_PageOutput):
+    results = ModelCallRowOutput(many=True)
+
+
+class ModelCallOutput(ModelCallRowOutput):
+    version = serializers.IntegerField()
+    params = serializers.JSONField(help_text="Numbers as decimal texts, as they are stored.")
+    leaf_id = serializers.UUIDField(allow_null=True)
+    conversation_version = serializers.IntegerField()
+    builder = serializers.CharField()
+    serializer = serializers.CharField()
+    body_sha256 = serializers.CharField()
+    body_length = serializers.IntegerField()
+    chunk_count = serializers.IntegerField()
+    delivered_characters = serializers.IntegerField()
+    response_id = serializers.CharField(allow_null=True)
+    response_model = serializers.CharField(allow_null=True)
+    system_fingerprint = serializers.CharField(allow_null=True)
+    attempts = AttemptOutput(many=True)
+    events = EventPlaceOutput(many=True)
+    position = serializers.SerializerMethodField(help_text=_POSITION_HELP)
+
+    def get_position(self, row: Any) -> str:
+        position: str = self.context["position"]
+        return position
+
+
+class PromptMessageOutput(_Output):
+    role = serializers.CharField()
+    content = serializers.JSONField(help_text="A text, or parts.")
+
+
+class PromptOutput(_Output):
+    """A call's request body as rebuilt from the events just now, beside what was recorded before it was sent."""
+
+    messages = PromptMessageOutput(many=True)
+    body = serializers.CharField()
+    body_sha256 = serializers.CharField()
+    recorded_sha256 = serializers.CharField()
+    identical = serializers.BooleanField()
+    position = serializers.CharField(help_text=_POSITION_HELP)
+
+
+class ModelOutput(_Output):
+    id = serializers.CharField(help_text="The name to give where a model is chosen.")
+    name = serializers.CharField(help_text="The name to show.")
+    runner = serializers.CharField()
+    context_tokens = serializers.IntegerField(allow_null=True)
+    reachable = serializers.BooleanField()
+    demonstration = serializers.BooleanField(help_text="A small model that shows that everything works.")
+    default = serializers.BooleanField()
+
+
+class RunnerOutput(_Output):
+    name = serializers.CharField()
+    url = serializers.CharField()
+    kind = serializers.CharField(help_text="built-in or openai-compatible.")
+    reachable = serializers.BooleanField()
+    error = serializers.CharField(allow_null=True)
+
+
+class ModelListOutput(_Output):
+    results = ModelOutput(many=True)
+    runners = RunnerOutput(many=True)
+    position = serializers.CharField()

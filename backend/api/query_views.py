@@ -1,0 +1,193 @@
+"""Queries about conversations: the list, one of them, its transcript, its events.
+
+Everything but the stream of events comes from read tables; the stream comes through
+application.history. Somebody else's conversation answers exactly as an unknown one does.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from uuid import UUID
+
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from backend import bootstrap
+from backend.api.filters import ConversationFilter, filter_parameters, filtered
+from backend.api.output_serializers import (
+    ConversationOutput,
+    ConversationPageOutput,
+    ConversationRowOutput,
+    StoredEventPageOutput,
+    TranscriptPageOutput,
+    TranscriptRowOutput,
+)
+from backend.api.pages import LIMIT_PARAMETERS, KeysetPage
+from backend.api.read_side import (
+    AFTER_PARAMETER,
+    NOT_FOUND_REFUSAL,
+    QUERY_REFUSALS,
+    address_with,
+    after_position,
+    reading,
+    whole_number,
+)
+from backend.application.history import conversation_events
+from backend.domain.errors import UnknownConversation
+from projections.conversation_list import queries as conversation_list
+from projections.transcript import queries as transcript
+
+_ORDERINGS: Final = ("updated_at", "created_at", "title")
+_TRANSCRIPT_LIMIT: Final = 50
+_EVENTS_LIMIT: Final = 100
+_LARGEST_LIMIT: Final = 200
+
+
+def owner_context(user: Any) -> dict[str, Any]:
+    """The context that ConversationRowOutput needs for this person's own conversations."""
+    return {"owner": {"id": str(user.pk), "display_name": user.display_name}}
+
+
+class ListConversationsMixin(APIView):
+    @extend_schema(
+        operation_id="list_conversations",
+        parameters=[
+            *filter_parameters(ConversationFilter),
+            OpenApiParameter(
+                "ordering",
+                str,
+                enum=[sign + name for name in _ORDERINGS for sign in ("-", "")],
+                description="-updated_at when absent.",
+            ),
+            *LIMIT_PARAMETERS,
+            AFTER_PARAMETER,
+        ],
+        responses={200: ConversationPageOutput, **QUERY_REFUSALS},
+    )
+    def get(self, request: Request) -> Response:
+        """My conversations, without the archived and deleted ones unless they are asked for."""
+        page = KeysetPage(request, ordering=_ordering(request))
+        with reading(request, "conversation_list") as snapshot:
+            rows = filtered(
+                ConversationFilter, request, conversation_list.list_conversations(owner_id=request.user.pk)
+            )
+            found = page.take(rows)
+            position = snapshot.position
+        results = ConversationRowOutput(found, many=True, context=owner_context(request.user)).data
+        return Response({"results": results, **page.links(), "position": str(position)})
+
+
+class ReadConversationMixin(APIView):
+    @extend_schema(
+        operation_id="read_conversation",
+        parameters=[AFTER_PARAMETER],
+        responses={200: ConversationOutput, **QUERY_REFUSALS, **NOT_FOUND_REFUSAL},
+    )
+    def get(self, request: Request, conversation_id: UUID) -> Response:
+        """One of my conversations: its settings, its counts, where it stands."""
+        with reading(request, "conversation_list") as snapshot:
+            row = conversation_list.get_conversation(conversation_id=conversation_id, owner_id=request.user.pk)
+            position = snapshot.position
+        if row is None:
+            raise UnknownConversation(conversation_id)
+        context = {**owner_context(request.user), "position": str(position)}
+        return Response(ConversationOutput(row, context=context).data)
+
+
+class TranscriptView(APIView):
+    @extend_schema(
+        operation_id="read_transcript",
+        parameters=[
+            OpenApiParameter("leaf", UUID, description="The end of the branch; absent: the selected one."),
+            OpenApiParameter("before", UUID, description="Only messages above this one; `next` uses it."),
+            OpenApiParameter("limit", int, description=f"1 to {_LARGEST_LIMIT}; {_TRANSCRIPT_LIMIT} when absent."),
+            AFTER_PARAMETER,
+        ],
+        responses={200: TranscriptPageOutput, **QUERY_REFUSALS, **NOT_FOUND_REFUSAL},
+    )
+    def get(self, request: Request, conversation_id: UUID) -> Response:
+        """The last messages of a branch, oldest first. `next` gives the messages above them."""
+        limit = whole_number(request, "limit", default=_TRANSCRIPT_LIMIT, low=1, high=_LARGEST_LIMIT)
+        leaf_id, before = _message_id(request, "leaf"), _message_id(request, "before")
+        with reading(request, "transcript") as snapshot:
+            page = transcript.get_transcript(
+                conversation_id=conversation_id,
+                owner_id=request.user.pk,
+                leaf_id=leaf_id,
+                before=before,
+                limit=limit,
+            )
+            position = snapshot.position
+        if page is None:
+            raise UnknownConversation(conversation_id)
+        older = None if page.older_before is None else address_with(request, before=page.older_before)
+        return Response(
+            {
+                "results": TranscriptRowOutput(page.messages, many=True).data,
+                "next": older,
+                "previous": None,
+                "position": str(position),
+            }
+        )
+
+
+class ConversationEventsView(APIView):
+    @extend_schema(
+        operation_id="list_conversation_events",
+        parameters=[
+            OpenApiParameter("after_version", int, description="Only events beyond this version; 0 when absent."),
+            OpenApiParameter("limit", int, description=f"1 to {_LARGEST_LIMIT}; {_EVENTS_LIMIT} when absent."),
+            AFTER_PARAMETER,
+        ],
+        responses={200: StoredEventPageOutput, **QUERY_REFUSALS, **NOT_FOUND_REFUSAL},
+    )
+    def get(self, request: Request, conversation_id: UUID) -> Response:
+        """The conversation's own stream as it lies in the event store, ascending versions."""
+        # The store is never behind itself, so there is nothing to wait for; a bad position is still refused.
+        after_position(request)
+        after_version = whole_number(request, "after_version", default=0, low=0, high=2**63 - 1)
+        limit = whole_number(request, "limit", default=_EVENTS_LIMIT, low=1, high=_LARGEST_LIMIT)
+        store = bootstrap.event_store()
+        position = store.end()
+        rows = conversation_events(
+            store, conversation_id, request.user.pk, after_version=after_version, limit=limit + 1
+        )
+        page, more = rows[:limit], len(rows) > limit
+        return Response(
+            {
+                "results": [
+                    {
+                        "version": row.version,
+                        "position": str(row.position),
+                        "topic": row.topic,
+                        "at": row.payload.get("at"),
+                        "payload": row.payload,
+                    }
+                    for row in page
+                ],
+                "next": address_with(request, after_version=page[-1].version) if more else None,
+                "previous": None,
+                "position": str(position),
+            }
+        )
+
+
+def _ordering(request: Request) -> str:
+    wanted = request.query_params.get("ordering", "-updated_at")
+    if wanted.removeprefix("-") not in _ORDERINGS:
+        known = ", ".join(_ORDERINGS)
+        raise ValidationError({"ordering": [f"Expected one of {known}, or one with - before it, found {wanted[:40]!r}."]})
+    return wanted
+
+
+def _message_id(request: Request, name: str) -> UUID | None:
+    text = request.query_params.get(name)
+    if text is None:
+        return None
+    try:
+        return UUID(text)
+    except ValueError:
+        raise ValidationError({name: [f"Expected the id of a message, found {text[:40]!r}."]}) from None

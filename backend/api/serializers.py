@@ -1,0 +1,109 @@
+"""The request bodies of commands, and how each becomes a command.
+
+A body says only what the person wants; whose it is and which conversation it is about comes from the
+session and the address. No field is looked up, defaulted or corrected here.
+"""
+
+from __future__ import annotations
+
+from rest_framework import serializers
+
+from backend.api.input_fields import (
+    IdField,
+    ParamsField,
+    StrictSerializer,
+    TextField,
+    TrueOrFalseField,
+    WholeNumberField,
+)
+
+_EXPECTED_VERSION_HELP = "Refuse with 409 version_conflict unless the conversation is at this version."
+
+
+class NoInput(StrictSerializer):
+    """A command whose address says everything."""
+
+
+class StartConversationInput(StrictSerializer):
+    title = TextField(required=False)
+    system_prompt = TextField(required=False)
+    model = TextField(required=False)
+    params = ParamsField(required=False)
+
+
+class SendUserMessageInput(StrictSerializer):
+    content = TextField(help_text="At most 256 KB in UTF-8.")
+    parent_id = IdField(
+        required=False,
+        allow_null=True,
+        help_text="The message to answer. Absent: the last one of the selected branch. Null: a new beginning.",
+    )
+    model = TextField(required=False)
+    params = ParamsField(required=False)
+    expected_version = WholeNumberField(required=False, help_text=_EXPECTED_VERSION_HELP)
+
+
+class RegenerateReplyInput(StrictSerializer):
+    model = TextField(required=False)
+    params = ParamsField(required=False)
+    expected_version = WholeNumberField(required=False, help_text=_EXPECTED_VERSION_HELP)
+
+
+class ChangeConversationInput(StrictSerializer):
+    title = TextField(required=False)
+    pinned = TrueOrFalseField(required=False)
+    archived = TrueOrFalseField(required=False)
+    system_prompt = TextField(required=False)
+    model = TextField(required=False)
+    params = ParamsField(required=False)
+    expected_version = WholeNumberField(required=False, help_text=_EXPECTED_VERSION_HELP)
+
+
+class SettingsOutput(serializers.Serializer[object]):
+    system_prompt = serializers.CharField()
+    model = serializers.CharField()
+    params = ParamsField()
+
+
+class ConversationChangedOutput(serializers.Serializer[object]):
+    """A conversation right after a command, told by the aggregate itself."""
+
+    id = serializers.UUIDField()
+    title = serializers.CharField()
+    settings = SettingsOutput()
+    version = serializers.IntegerField()
+    selected_leaf_id = serializers.UUIDField(allow_null=True)
+    pinned = serializers.BooleanField()
+    archived = serializers.BooleanField()
+    deleted = serializers.BooleanField()
+    position = serializers.CharField(help_text="Give it to a query as ?after= to read at least this state.")
+
+
+class MessageSentOutput(serializers.Serializer[object]):
+    message_id = serializers.UUIDField()
+    reply_id = serializers.UUIDField()
+    call_id = serializers.UUIDField()
+    version = serializers.IntegerField()
+    position = serializers.CharField()
+
+
+class ReplyRequestedOutput(serializers.Serializer[object]):
+    reply_id = serializers.UUIDField()
+    call_id = serializers.UUIDField()
+    version = serializers.IntegerField()
+    position = serializers.CharField()
+
+
+class AcceptedOutput(serializers.Serializer[object]):
+    position = serializers.CharField()
+
+
+class ProblemOutput(serializers.Serializer[object]):
+    """application/problem+json, as every refusal is answered."""
+
+    type = serializers.CharField()
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    detail = serializers.CharField()
+    code = serializers.CharField()
+    errors = serializers.DictField(child=serializers.ListField(child=serializers.CharField()), required=False)

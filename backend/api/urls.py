@@ -1,0 +1,19 @@
+"""The interface's addresses: accounts, commands, queries, their description, and health."""
+
+from __future__ import annotations
+
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+from backend.api.account_views import MeView, SetupView
+from backend.api.health import healthz, readyz
+
+urlpatterns = [
+    path("healthz", healthz, name="healthz"),
+    path("readyz", readyz, name="readyz"),
+    path("api/me/", MeView.as_view(), name="me"),
+    path("api/setup/", SetupView.as_view(), name="setup"),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("api/", include("backend.api.routes")),
+]

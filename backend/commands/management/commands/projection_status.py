@@ -1,0 +1,42 @@
+"""Shows how far each read model is behind the event store, and which ones are stopped."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from backend import bootstrap
+from backend.event_store.subscription import EventReader
+from projections.position_table import STOPPED
+from projections.tracking import ReadModelStatus, statuses, worker_is_active
+
+_HEADINGS = ("read model", "position", "store's end", "behind", "state", "error")
+
+
+class Command(BaseCommand):
+    help = "Show each read model's position, state and error. Exit status 1 when one is stopped."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        found = statuses()
+        reader = EventReader(bootstrap.database_url())
+        try:
+            end = reader.end()
+            lines = [_line(status, end, reader.count_after(max(0, status.position))) for status in found]
+        finally:
+            reader.close()
+        widths = [max(len(row[column]) for row in (_HEADINGS, *lines)) for column in range(len(_HEADINGS))]
+        for row in (_HEADINGS, *lines):
+            self.stdout.write(
+                "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+            )
+        if not worker_is_active():
+            self.stdout.write("No projection worker is active. Start one with `manage.py run_projections`.")
+        if any(status.state == STOPPED for status in found):
+            sys.exit(1)
+
+
+def _line(status: ReadModelStatus, end: int, behind: int) -> tuple[str, ...]:
+    error = " ".join(status.error.split())
+    return (status.name, str(max(0, status.position)), str(end), f"{behind} events", status.state, error)

@@ -1,0 +1,37 @@
+"""Runs the model-call worker until SIGTERM or Ctrl+C; only wires it, the work is in backend.model_calls."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from backend import bootstrap
+from backend.model_calls.worker import ModelCallWorker
+
+
+class Command(BaseCommand):
+    help = "Take requested model calls, stream their replies and record them. Ends cleanly on SIGTERM."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        asyncio.run(work_until_told())
+
+
+async def work_until_told() -> None:
+    """Run one worker; a signal asks it to put its calls in order and end."""
+    runner = bootstrap.model_runner()
+    worker = ModelCallWorker(
+        database_url=bootstrap.database_url(),
+        store=bootstrap.event_store(),
+        run_command=bootstrap.run_command,
+        runner=runner,
+    )
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, worker.stop)
+    try:
+        await worker.run()
+    finally:
+        await runner.aclose()

@@ -1,0 +1,37 @@
+"""What a web process serves: streams on Django's ASGI handler, everything else on WSGI threads.
+
+docs/decisions/0003-asgi-dispatcher.md has the measurements behind this.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from a2wsgi import WSGIMiddleware
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backend.config.settings")
+
+LIVE_PATH = "/api/live/"
+# Requests that wait in `?after=` hold a thread for up to 2 s, so there are more than the cores would need.
+WSGI_THREADS = 48
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Any]]
+Send = Callable[[Any], Awaitable[None]]
+
+_streams = get_asgi_application()
+
+from backend.config.wsgi import application as _wsgi_application  # noqa: E402  Django is set up by the line above
+
+_pages: Any = WSGIMiddleware(_wsgi_application, workers=WSGI_THREADS)
+
+
+async def application(scope: Scope, receive: Receive, send: Send) -> None:
+    """Dispatch by path alone."""
+    if scope["type"] == "http" and scope["path"] == LIVE_PATH:
+        await _streams(scope, receive, send)
+    else:
+        await _pages(scope, receive, send)

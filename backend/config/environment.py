@@ -1,0 +1,330 @@
+"""Reads the settings of the installation, so that every part understands them in the same way.
+
+This is the only module that reads environment variables and the `.env` file. It must not import Django: the
+supervisor and the installer use it before Django is loaded, or even installed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import os
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final, Literal
+from urllib.parse import urlsplit
+
+REPOSITORY_ROOT: Final = Path(__file__).resolve().parents[2]
+DEFAULT_ENV_FILE: Final = REPOSITORY_ROOT / ".env"
+
+LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+EMAIL_SCHEMES: Final = ("smtp", "smtps", "smtp+tls", "console")
+SETTING_NAMES: Final = (
+    "PORT",
+    "HOST",
+    "DATA_DIR",
+    "DATABASE_URL",
+    "MODEL_RUNNER_URL",
+    "MODEL_RUNNER_MODEL",
+    "MODEL_RUNNER_API_KEY",
+    "SECRET_KEY",
+    "ALLOWED_HOSTS",
+    "EMAIL_URL",
+    "SIGNUP",
+    "SIGNUP_RATE",
+    "LOGIN_RATE",
+    "LOG_LEVEL",
+    "WEB_WORKERS",
+    "MODEL_CALL_WORKERS",
+    "PROJECTION_WORKERS",
+)
+# Set by the supervisor for the parts it starts; not a setting for people.
+RUNNER_KIND_VARIABLE: Final = "VERBATIM_RUNNER_KIND"
+
+_ENV_LINE = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*$")
+_RATE = re.compile(r"^[1-9][0-9]*/[smhd]$")
+
+
+class ConfigurationError(Exception):
+    """One line per problem, each ready to be shown to the person who starts the program."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Every setting of api.md, checked and typed. Made by `load_environment`."""
+
+    host: str
+    port: int
+    data_dir: Path
+    database_url: str  # empty: the embedded PostgreSQL
+    model_runner_url: str  # empty: the built-in runner; never ends in a slash
+    model_runner_model: str
+    model_runner_api_key: str
+    secret_key: str
+    allowed_hosts: tuple[str, ...]
+    email_url: str  # empty: no mail
+    signup: Literal["open", "closed"]  # closed still lets the very first account in
+    signup_rate: str | None  # "20/m" per IP address; None: no limit
+    login_rate: str | None
+    log_level: str
+    web_workers: int
+    model_call_workers: int
+    projection_workers: int
+    runner_kind: str  # "builtin" where the supervisor runs the runner, else empty
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach the web server."""
+        return is_loopback_host(self.host)
+
+
+def is_loopback_host(host: str) -> bool:
+    """Whether `host`, a name or an address, is this machine only."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def read_env_file(path: Path) -> dict[str, str]:
+    """KEY=VALUE lines of a `.env` file; a missing file is an empty one.
+
+    Comments start with `#`. Values may stand in single quotes (taken literally) or in double quotes
+    (with \\n, \\" and \\\\).
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"The settings file {path} cannot be read: {error}.") from error
+    values: dict[str, str] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        match = _ENV_LINE.match(line)
+        if match is None:
+            raise ConfigurationError(
+                f"Line {number} of {path} is not KEY=VALUE: {line.strip()[:60]!r}. Correct it or put # before it."
+            )
+        values[match[1]] = _unquote(match[2], number, path)
+    return values
+
+
+def _unquote(value: str, number: int, path: Path) -> str:
+    if value[:1] not in ("'", '"'):
+        return re.split(r"(?:^|\s)#", value, maxsplit=1)[0].rstrip()
+    quote = value[0]
+    pattern = r"'([^']*)'\s*(?:#.*)?" if quote == "'" else r'"((?:[^"\\]|\\.)*)"\s*(?:#.*)?'
+    match = re.fullmatch(pattern, value)
+    if match is None:
+        raise ConfigurationError(
+            f"Line {number} of {path} has a quote that is not closed. Close it with {quote}."
+        )
+    if quote == "'":
+        return match[1]
+    return re.sub(r"\\(.)", lambda escape: {"n": "\n"}.get(escape[1], escape[1]), match[1])
+
+
+def raw_settings(
+    environ: Mapping[str, str] | None = None, env_file: Path | None = DEFAULT_ENV_FILE
+) -> dict[str, str]:
+    """The settings as text, unchecked; the process environment wins over `.env`. Unknown names are left out."""
+    environ = os.environ if environ is None else environ
+    from_file = read_env_file(env_file) if env_file is not None else {}
+    names = (*SETTING_NAMES, RUNNER_KIND_VARIABLE)
+    merged = {name: from_file[name] for name in names if name in from_file}
+    merged.update({name: environ[name] for name in names if name in environ})
+    return {name: value.strip() for name, value in merged.items()}
+
+
+def load_environment(
+    environ: Mapping[str, str] | None = None, env_file: Path | None = DEFAULT_ENV_FILE
+) -> Environment:
+    """Read and check all settings.
+
+    environ: the process environment by default. env_file: None reads no file.
+    On loopback without SECRET_KEY, a key is made once and kept in DATA_DIR/secret_key.
+    Raises ConfigurationError with one line per problem.
+    """
+    reader = _Reader(raw_settings(environ, env_file))
+    host = reader.text("HOST", "127.0.0.1").removeprefix("[").removesuffix("]")
+    loopback = is_loopback_host(host)
+    data_dir = reader.folder("DATA_DIR", "var")
+    secret_key = reader.text("SECRET_KEY", "")
+    allowed_hosts = tuple(name for name in re.split(r"[\s,]+", reader.text("ALLOWED_HOSTS", "")) if name)
+    reader.check_exposure(host, loopback, secret_key, allowed_hosts)
+    environment = Environment(
+        host=host,
+        port=reader.number("PORT", 8000, 1, 65535),
+        data_dir=data_dir,
+        database_url=reader.database_url(),
+        model_runner_url=reader.model_runner_url(),
+        model_runner_model=reader.text("MODEL_RUNNER_MODEL", ""),
+        model_runner_api_key=reader.text("MODEL_RUNNER_API_KEY", ""),
+        secret_key=secret_key,
+        allowed_hosts=allowed_hosts or tuple(dict.fromkeys(("127.0.0.1", "localhost", "[::1]", host))),
+        email_url=reader.email_url(),
+        signup=reader.signup("open" if loopback else "closed"),
+        signup_rate=reader.rate("SIGNUP_RATE", "20/m", loopback),
+        login_rate=reader.rate("LOGIN_RATE", "30/m", loopback),
+        log_level=reader.choice("LOG_LEVEL", "INFO", LOG_LEVELS),
+        web_workers=reader.number("WEB_WORKERS", 1, 1, 64),
+        model_call_workers=reader.number("MODEL_CALL_WORKERS", 1, 1, 64),
+        projection_workers=reader.number("PROJECTION_WORKERS", 1, 1, 64),
+        runner_kind=reader.text(RUNNER_KIND_VARIABLE, ""),
+    )
+    if reader.problems:
+        raise ConfigurationError("\n".join(reader.problems))
+    if environment.secret_key:
+        return environment
+    return replace(environment, secret_key=_kept_secret_key(data_dir))
+
+
+class _Reader:
+    """Turns text into typed values and collects every problem, so that all are shown at once."""
+
+    def __init__(self, raw: Mapping[str, str]) -> None:
+        self._raw = raw
+        self.problems: list[str] = []
+
+    def text(self, name: str, default: str) -> str:
+        return self._raw.get(name, "") or default
+
+    def number(self, name: str, default: int, lowest: int, highest: int) -> int:
+        text = self.text(name, str(default))
+        if re.fullmatch(r"[0-9]{1,9}", text) and lowest <= int(text) <= highest:
+            return int(text)
+        self.problems.append(f"{name} is {text!r}; expected a whole number from {lowest} to {highest}.")
+        return default
+
+    def choice(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
+        text = self.text(name, default).upper()
+        if text not in allowed:
+            self.problems.append(f"{name} is {text!r}; expected one of {', '.join(allowed)}.")
+        return text
+
+    def signup(self, default: Literal["open", "closed"]) -> Literal["open", "closed"]:
+        text = self.text("SIGNUP", default).lower()
+        if text == "open":
+            return "open"
+        if text != "closed":
+            self.problems.append(f"SIGNUP is {text!r}; expected open or closed.")
+        return "closed"
+
+    def rate(self, name: str, default: str, loopback: bool) -> str | None:
+        text = self.text(name, default).lower()
+        if text == "off":
+            if not loopback:
+                self.problems.append(
+                    f"{name} is off, which is only allowed while HOST is a loopback address. Set for example {default}."
+                )
+            return None
+        if not _RATE.match(text):
+            self.problems.append(
+                f"{name} is {text!r}; expected a number per s, m, h or d, such as {default}, or off."
+            )
+        return text
+
+    def folder(self, name: str, default: str) -> Path:
+        text = self.text(name, default)
+        if "\0" in text:
+            self.problems.append(f"{name} contains a NUL character; expected the path of a folder.")
+            text = default
+        # Relative to the repository, not to the current folder: manage.py is often called inside backend/.
+        return REPOSITORY_ROOT / Path(text).expanduser()
+
+    def database_url(self) -> str:
+        url = self.text("DATABASE_URL", "")
+        if url and not url.startswith(("postgres://", "postgresql://")):
+            scheme = url.split(":", 1)[0] if ":" in url else "no scheme"
+            self.problems.append(
+                f"DATABASE_URL has the scheme {scheme[:20]!r}; expected postgresql://USER:PASSWORD@HOST/NAME,"
+                " or nothing for the embedded PostgreSQL."
+            )
+        return url
+
+    def model_runner_url(self) -> str:
+        url = self.text("MODEL_RUNNER_URL", "").rstrip("/")
+        if not url:
+            return ""
+        problem = "expected a URL up to and including /v1, such as http://localhost:12434/engines/v1"
+        try:
+            parts = urlsplit(url)
+            found = f"MODEL_RUNNER_URL is {parts._replace(netloc=parts.netloc.rpartition('@')[2]).geturl()!r}"
+            valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            found, valid = "MODEL_RUNNER_URL is not a URL", False
+        else:
+            valid = valid and parts.path.endswith("/v1") and not parts.query and not parts.fragment
+        if not valid:
+            self.problems.append(f"{found}; {problem}, or nothing for the built-in runner.")
+        return url
+
+    def email_url(self) -> str:
+        url = self.text("EMAIL_URL", "")
+        scheme = url.split(":", 1)[0]
+        if url and scheme not in EMAIL_SCHEMES:
+            self.problems.append(
+                f"EMAIL_URL has the scheme {scheme[:20]!r}; expected one of {', '.join(EMAIL_SCHEMES)},"
+                " such as smtp+tls://USER:PASSWORD@HOST:587, or nothing for no mail."
+            )
+        return url
+
+    def check_exposure(
+        self, host: str, loopback: bool, secret_key: str, allowed_hosts: tuple[str, ...]
+    ) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9._:%-]+", host):
+            self.problems.append(f"HOST is {host!r}; expected a host name or an IP address, without a port.")
+        if loopback:
+            return
+        if not secret_key:
+            self.problems.append(
+                f"SECRET_KEY is empty, but HOST is {host}, which other machines can reach."
+                " Set SECRET_KEY to a long random text."
+            )
+        if not allowed_hosts:
+            self.problems.append(
+                f"ALLOWED_HOSTS is empty, but HOST is {host}, which other machines can reach."
+                " Set ALLOWED_HOSTS to the names people use in the browser, separated by commas."
+            )
+
+
+def _kept_secret_key(data_dir: Path) -> str:
+    """The key in DATA_DIR/secret_key, made on first use. Safe when several processes start at once."""
+    path = data_dir / "secret_key"
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            # Written in full under another name first: a reader never sees half a key, and `link` refuses to
+            # replace a key that another process has put there in the meantime.
+            draft = data_dir / f".secret_key.{os.getpid()}.{secrets.token_hex(4)}"
+            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            try:
+                with os.fdopen(descriptor, "w", encoding="ascii") as file:
+                    file.write(secrets.token_urlsafe(50) + "\n")
+                with contextlib.suppress(FileExistsError):  # another process's key is as good as ours
+                    os.link(draft, path)
+            finally:
+                draft.unlink()
+        key = path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not text"
+        raise ConfigurationError(
+            f"DATA_DIR is {data_dir}, but {path.name} cannot be kept there: {reason}."
+            " Set DATA_DIR to a folder that you may write to."
+        ) from error
+    if len(key) < 32:
+        raise ConfigurationError(
+            f"{path} holds no usable key. Delete the file; a new key is made at the next start."
+        )
+    return key

@@ -1,0 +1,247 @@
+"""Django's settings, made from the installation's environment (backend.config.environment)."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from psycopg.conninfo import conninfo_to_dict
+
+from backend.config.environment import load_environment
+
+VERSION = "0.1.0"
+BASE_DIR = Path(__file__).resolve().parents[2]
+FRONTEND_DIST = BASE_DIR / "frontend" / "dist"
+
+ENVIRONMENT = load_environment()
+
+DEBUG = False
+SECRET_KEY = ENVIRONMENT.secret_key
+IS_LOOPBACK = ENVIRONMENT.is_loopback
+ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]"] if IS_LOOPBACK else list(ENVIRONMENT.allowed_hosts)
+DATA_DIR = ENVIRONMENT.data_dir
+DATABASE_URL = ENVIRONMENT.database_url
+
+BUILT_IN_MODEL = "smollm2-135m-instruct"
+MODEL_RUNNER_URL = ENVIRONMENT.model_runner_url
+MODEL_RUNNER_API_KEY = ENVIRONMENT.model_runner_api_key
+MODEL_RUNNER_IS_BUILT_IN = ENVIRONMENT.runner_kind == "builtin"
+MODEL_RUNNER_NAME = "built-in" if MODEL_RUNNER_IS_BUILT_IN else ""
+MODEL_RUNNER_MODEL = ENVIRONMENT.model_runner_model or (BUILT_IN_MODEL if MODEL_RUNNER_IS_BUILT_IN else "")
+
+SIGNUP = ENVIRONMENT.signup
+
+# ---- applications -----------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "backend.accounts",
+    "backend.event_store",
+    "backend.model_calls",
+    "projections",
+    "backend.api",
+    "backend.commands",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "allauth",
+    "allauth.account",
+    "allauth.headless",
+    "knox",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+]
+
+MIDDLEWARE = [
+    "backend.config.security_headers.SecurityHeadersMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+]
+
+ROOT_URLCONF = "backend.config.urls"
+WSGI_APPLICATION = "backend.config.wsgi.application"
+ASGI_APPLICATION = "backend.config.asgi.application"
+APPEND_SLASH = False
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {"context_processors": ["django.template.context_processors.request"]},
+    }
+]
+
+# ---- database ---------------------------------------------------------------------------------
+
+# Threads of one web process share this many connections; the event store keeps its own pool beside it.
+POOL_SIZE = 16
+
+
+def database_settings(url: str) -> dict[str, Any]:
+    if not url:
+        # Commands that never look at the database (such as `check`) may load without one.
+        if os.environ.get("VERBATIM_WITHOUT_DATABASE") != "1":
+            raise ImproperlyConfigured(
+                "DATABASE_URL is empty. Start with `make run` or through backend/manage.py, which bring the embedded "
+                "database along, or set DATABASE_URL."
+            )
+        url = "postgresql:///verbatim"
+    parts = conninfo_to_dict(url)
+    # What is not a place or a person (sslmode, target_session_attrs, ...) goes to psycopg as it stands.
+    known = ("dbname", "host", "port", "user", "password")
+    options = {name: value for name, value in parts.items() if name not in known}
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": str(parts.get("dbname") or ""),
+        "HOST": str(parts.get("host") or ""),
+        "PORT": str(parts.get("port") or ""),
+        "USER": str(parts.get("user") or ""),
+        "PASSWORD": str(parts.get("password") or ""),
+        "CONN_MAX_AGE": 0,
+        "OPTIONS": {**options, "pool": {"min_size": 1, "max_size": POOL_SIZE, "timeout": 10}},
+    }
+
+
+DATABASES = {"default": database_settings(DATABASE_URL)}
+
+# Rate limits are counted in the cache, so it must be one that all web processes share.
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache_table"},
+}
+
+# ---- accounts ---------------------------------------------------------------------------------
+
+# The address is unique without regard to case (a constraint of the model), which this check does not see.
+SILENCED_SYSTEM_CHECKS = ["auth.W004"]
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+
+ACCOUNT_ADAPTER = "backend.accounts.adapter.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_EMAIL_VERIFICATION = "mandatory" if ENVIRONMENT.email_url else "none"
+# Only the limits per IP address are ours to set; all other limits stay as allauth has them.
+ACCOUNT_RATE_LIMITS = {
+    "signup": f"{ENVIRONMENT.signup_rate}/ip" if ENVIRONMENT.signup_rate else None,
+    "login": f"{ENVIRONMENT.login_rate}/ip" if ENVIRONMENT.login_rate else None,
+}
+HEADLESS_ONLY = True
+HEADLESS_CLIENTS = ["browser"]
+HEADLESS_FRONTEND_URLS = {
+    "account_confirm_email": "/account/verify-email/{key}",
+    "account_reset_password": "/account/password/reset",
+    "account_reset_password_from_key": "/account/password/reset/key/{key}",
+    "account_signup": "/sign-up",
+}
+
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_NAME = "verbatim_session"
+CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_FAILURE_VIEW = "backend.api.problems.csrf_failure"
+
+REST_KNOX = {
+    "TOKEN_MODEL": "accounts.ApiToken",
+    "AUTH_HEADER_PREFIX": "Bearer",
+    "TOKEN_TTL": None,
+}
+KNOX_TOKEN_MODEL = "accounts.ApiToken"
+
+# ---- mail -------------------------------------------------------------------------------------
+
+
+def _mail(url: str) -> dict[str, Any]:
+    from urllib.parse import unquote, urlsplit
+
+    parts = urlsplit(url)
+    if not url or parts.scheme == "console":
+        backend = "console" if url else "dummy"
+        return {"EMAIL_BACKEND": f"django.core.mail.backends.{backend}.EmailBackend"}
+    return {
+        "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+        "EMAIL_HOST": parts.hostname or "localhost",
+        "EMAIL_PORT": parts.port or {"smtps": 465, "smtp+tls": 587}.get(parts.scheme, 25),
+        "EMAIL_HOST_USER": unquote(parts.username or ""),
+        "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
+        "EMAIL_USE_SSL": parts.scheme == "smtps",
+        "EMAIL_USE_TLS": parts.scheme == "smtp+tls",
+    }
+
+
+globals().update(_mail(ENVIRONMENT.email_url))
+
+# ---- HTTP -------------------------------------------------------------------------------------
+
+# A request may be 1 MB; DRF and our own check answer 413 beyond that.
+REQUEST_LIMIT_BYTES = 1024 * 1024
+DATA_UPLOAD_MAX_MEMORY_SIZE = REQUEST_LIMIT_BYTES
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "backend.api.authentication.SessionAuthentication",
+        "backend.api.authentication.ApiTokenAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["backend.api.json_input.StrictJSONParser"],
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "backend.api.problems.exception_handler",
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+    "COERCE_DECIMAL_TO_STRING": True,
+}
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Verbatim",
+    "DESCRIPTION": "A chat application for language models that keeps every word. "
+    "Commands answer with a position; every query accepts it as `?after=` and waits until it has been passed.",
+    "VERSION": VERSION,
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SCHEMA_PATH_PREFIX": r"/api/",
+}
+
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+
+# ---- language, time, logging ------------------------------------------------------------------
+
+LANGUAGE_CODE = "en"
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "root": {"handlers": ["stderr"], "level": ENVIRONMENT.log_level},
+    "loggers": {
+        # One line per request is uvicorn's business, and one per refused request would only repeat the answer.
+        "django.request": {"level": "ERROR"},
+        "httpx": {"level": "WARNING"},
+        "httpcore": {"level": "WARNING"},
+    },
+}

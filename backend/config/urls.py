@@ -1,0 +1,19 @@
+"""All addresses: accounts, the interface, health, and the page for everything else."""
+
+from __future__ import annotations
+
+from django.urls import include, path, re_path
+
+from backend.api import problems
+from backend.api.index_view import index
+
+urlpatterns = [
+    path("_allauth/", include("allauth.headless.urls")),
+    path("", include("backend.api.urls")),
+    re_path(r"^(?:api|v1|_allauth)(?:/.*)?$", problems.unknown_path),
+    re_path(r"^(?P<path>.*)$", index),
+]
+
+handler400 = problems.bad_request
+handler404 = problems.unknown_path
+handler500 = problems.server_error

@@ -1,0 +1,149 @@
+"""Looks, before anything is started, whether the settings can work on this machine.
+
+Each check raises StartError with one line: what is wrong, and what to do. Nothing here repairs anything.
+"""
+
+from __future__ import annotations
+
+import errno
+import http.client
+import os
+import socket
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+import psycopg
+
+from backend.config.environment import Environment
+
+ANSWER_SECONDS: Final = 5
+
+
+class StartError(Exception):
+    """The application cannot start; the text is one line for the person who starts it."""
+
+
+def check_data_dir(data_dir: Path) -> None:
+    """Make DATA_DIR and its log folder, and see that files can be kept there."""
+    hint = "Set DATA_DIR to a folder that you may write to."
+    probe = data_dir / f".writable.{os.getpid()}"
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        (data_dir / "logs").mkdir(mode=0o700, exist_ok=True)
+        probe.write_bytes(b"1")
+        probe.unlink()
+    except (FileExistsError, NotADirectoryError) as error:
+        raise StartError(f"DATA_DIR is {data_dir}, but {error.filename} is not a folder. {hint}") from error
+    except OSError as error:
+        raise StartError(f"DATA_DIR is {data_dir}, which cannot be used: {error.strerror}. {hint}") from error
+
+
+def bind_web_socket(host: str, port: int) -> socket.socket:
+    """The listening socket that the web processes share. Taken first, so that a busy port is known at once."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except socket.gaierror as error:
+        raise StartError(
+            f"HOST is {host!r}, which is not known here: {error.strerror}. Try HOST=127.0.0.1."
+        ) from error
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        listener.bind(address)
+        listener.listen(2048)
+    except OSError as error:
+        listener.close()
+        raise StartError(_socket_problem(host, port, error)) from error
+    return listener
+
+
+def _socket_problem(host: str, port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        other = port + 1 if port < 65535 else 8000
+        return (
+            f"Port {port} on {host} is in use by another program."
+            f" Stop that program, or choose another port: make run PORT={other}"
+        )
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"HOST is {host}, which is not an address of this machine. Try HOST=127.0.0.1."
+    if error.errno == errno.EACCES:
+        return (
+            f"Port {port} needs special rights on this machine. Choose one from 1024 up: make run PORT=8000"
+        )
+    return f"Port {port} on {host} cannot be used: {error.strerror}."
+
+
+def check_database(url: str) -> None:
+    """See that the server behind DATABASE_URL answers."""
+    try:
+        with psycopg.connect(url, connect_timeout=ANSWER_SECONDS, autocommit=True) as connection:
+            version = connection.info.server_version // 10_000
+    except psycopg.Error as error:
+        reason = " ".join(hide_password(str(error), url).split()) or type(error).__name__
+        raise StartError(
+            f"The database does not answer at DATABASE_URL {shown_url(url)}: {reason[:300].rstrip('.')}."
+            " Start it, correct DATABASE_URL, or leave DATABASE_URL empty for the embedded PostgreSQL."
+        ) from None  # the cause may quote the password
+    if version < 14:
+        raise StartError(
+            f"The database at {shown_url(url)} is PostgreSQL {version}; version 14 or newer is needed."
+        )
+
+
+def runner_problem(environment: Environment) -> str | None:
+    """One line when the runner behind MODEL_RUNNER_URL gives no answer at all; None when it answers, even an error."""
+    request = urllib.request.Request(f"{environment.model_runner_url}/models")
+    if environment.model_runner_api_key:
+        request.add_header("Authorization", f"Bearer {environment.model_runner_api_key}")
+    try:
+        with urllib.request.urlopen(request, timeout=ANSWER_SECONDS):
+            return None
+    except urllib.error.HTTPError:
+        return None
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        reason = error.reason if isinstance(error, urllib.error.URLError) else error
+        text = reason.strerror if isinstance(reason, OSError) and reason.strerror else str(reason)
+        return (
+            f"The model runner does not answer at MODEL_RUNNER_URL {shown_url(environment.model_runner_url)}: {text}."
+            " Verbatim starts all the same and keeps every message, but replies fail until the runner answers."
+        )
+
+
+def shown_url(url: str) -> str:
+    """The URL without its password."""
+    try:
+        parts = urlsplit(url)
+        password = parts.password
+    except ValueError:
+        return "(not a URL)"
+    shown = hide_password(url, url)
+    return shown if password is None else parts._replace(netloc=_hidden(parts.netloc), query="").geturl()
+
+
+def hide_password(text: str, url: str) -> str:
+    """`text` without the password of `url`, in whichever way it is written there."""
+    try:
+        parts = urlsplit(url)
+        passwords = {parts.password or ""}
+    except ValueError:
+        return "the URL cannot be read"
+    for pair in parts.query.split("&"):
+        name, _, value = pair.partition("=")
+        if name == "password":
+            passwords.add(value)
+    for password in passwords:
+        for form in {password, unquote(password)} - {""}:
+            text = text.replace(form, "***")
+    return text
+
+
+def _hidden(netloc: str) -> str:
+    account, _, place = netloc.rpartition("@")
+    return f"{account.partition(':')[0]}:***@{place}"

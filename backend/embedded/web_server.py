@@ -1,0 +1,102 @@
+"""One web process: uvicorn on a socket that the supervisor opened.
+
+It adds one thing to uvicorn: open streams learn that the server is stopping (`scope["state"]["shutdown"]`), because
+uvicorn itself would wait for them. It knows nothing of what is served.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import importlib
+import os
+import socket
+import sys
+from collections.abc import Awaitable, Callable, MutableMapping
+from types import FrameType
+from typing import Any, Final
+
+import uvicorn
+
+from backend.config.environment import ConfigurationError, load_environment
+
+APPLICATION_MODULE: Final = "backend.config.asgi"
+GRACE_SECONDS: Final = 3
+
+Scope = MutableMapping[str, Any]
+AsgiCallable = Callable[
+    [Scope, Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]], Awaitable[None]
+]
+
+
+def with_shutdown(application: AsgiCallable, shutdown: asyncio.Event) -> AsgiCallable:
+    """The same application, with `shutdown` in each request's `scope["state"]`: set when the server begins to stop."""
+
+    async def wrapped(
+        scope: Scope, receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]
+    ) -> None:
+        state = {**scope.get("state", {}), "shutdown": shutdown}
+        await application({**scope, "state": state}, receive, send)
+
+    return wrapped
+
+
+class WebServer(uvicorn.Server):
+    """uvicorn, but telling the open streams first that it stops."""
+
+    def __init__(self, config: uvicorn.Config, shutdown: asyncio.Event) -> None:
+        super().__init__(config)
+        self._shutdown = shutdown
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until told to stop."""
+        self._loop = asyncio.get_running_loop()
+        await super().serve(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Called by the signal itself, between any two steps of the loop."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._shutdown.set)
+        super().handle_exit(sig, frame)
+
+
+def main(arguments: list[str]) -> int:
+    """Serve on the socket given by its number; answer the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m backend.embedded.web_server", description="One web process."
+    )
+    parser.add_argument("--fd", type=int, required=True, help="the number of an open, listening socket")
+    parser.add_argument(
+        "--application", default=APPLICATION_MODULE, help="the module whose `application` is served"
+    )
+    options = parser.parse_args(arguments)
+    try:
+        environment = load_environment()
+    except ConfigurationError as error:
+        print(error.message, file=sys.stderr)
+        return 2
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backend.config.settings")
+    shutdown = asyncio.Event()
+    application: AsgiCallable = importlib.import_module(options.application).application
+    config = uvicorn.Config(
+        with_shutdown(application, shutdown),
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        proxy_headers=False,
+        server_header=False,
+        access_log=environment.log_level == "DEBUG",
+        log_level=environment.log_level.lower(),
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        # The browser keeps its connections between two clicks.
+        timeout_keep_alive=75,
+    )
+    WebServer(config, shutdown).run(sockets=[socket.socket(fileno=options.fd)])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,202 @@
+"""What has come back for one attempt so far, and what it amounts to in the end. Pure.
+
+Collects the runner's events while they stream; the endings turn the collection into the outcome, the
+kept text and the words a person reads. May not know where the text goes, nor read a clock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from backend.application.runner_port import (
+    Delta,
+    Finished,
+    ResponseIdentity,
+    RunnerEvent,
+    RunnerFailure,
+    StillThere,
+    ToolCallFragment,
+    Usage,
+)
+from backend.domain import outcomes
+from backend.domain.events import CallError, ReplyError
+
+REPLY_LIMIT_CHARACTERS = 4_000_000
+"""A runner that never stops is stopped here, so that every reply can be stored."""
+
+
+@dataclass
+class _ToolCall:
+    call_id: str | None = None
+    name: str | None = None
+    arguments: list[str] = field(default_factory=list)
+
+
+@dataclass
+class LiveReply:
+    """The reply as received. had_token: text, reasoning or a tool call has begun to arrive."""
+
+    text: list[str] = field(default_factory=list)
+    reasoning: list[str] = field(default_factory=list)
+    identity: ResponseIdentity = field(default_factory=ResponseIdentity)
+    usage: Usage | None = None
+    finish_reason: str | None = None
+    had_token: bool = False
+    characters: int = 0
+    _tool_calls: dict[int, _ToolCall] = field(default_factory=dict)
+
+    def take_in(self, event: RunnerEvent) -> Delta | None:
+        """Add what arrived; return the text to show, if it brought any."""
+        match event:
+            case Delta():
+                delta = Delta(storable(event.text), storable(event.reasoning))
+                self.text.append(delta.text)
+                self.reasoning.append(delta.reasoning)
+                self.characters += len(delta.text) + len(delta.reasoning)
+                self.had_token = True
+                return delta
+            case ToolCallFragment():
+                self._add_tool_call(event)
+                self.had_token = True
+            case Finished():
+                self.finish_reason = storable(event.reason)
+            case Usage():
+                self.usage = event
+            case ResponseIdentity():
+                self._add_identity(event)
+            case StillThere():
+                pass
+        return None
+
+    @property
+    def tool_calls(self) -> tuple[dict[str, Any], ...]:
+        """The fragments joined, in OpenAI's shape, in the order of their index."""
+        return tuple(
+            {
+                "id": call.call_id,
+                "type": "function",
+                "function": {"name": call.name or "", "arguments": "".join(call.arguments)},
+            }
+            for _, call in sorted(self._tool_calls.items())
+        )
+
+    def _add_tool_call(self, fragment: ToolCallFragment) -> None:
+        call = self._tool_calls.setdefault(fragment.index, _ToolCall())
+        if fragment.call_id is not None:
+            call.call_id = storable(fragment.call_id)
+        if fragment.name is not None:
+            call.name = (call.name or "") + storable(fragment.name)
+        call.arguments.append(storable(fragment.arguments))
+
+    def _add_identity(self, told: ResponseIdentity) -> None:
+        known = self.identity
+        self.identity = ResponseIdentity(
+            response_id=known.response_id or _storable_or_none(told.response_id),
+            response_model=known.response_model or _storable_or_none(told.response_model),
+            system_fingerprint=known.system_fingerprint or _storable_or_none(told.system_fingerprint),
+        )
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How an attempt ended: its outcome, and why in words where it is not simply complete."""
+
+    outcome: str
+    reply_error: ReplyError | None = None
+    call_error: CallError | None = None
+
+
+CANCELLED = Ending(outcomes.CANCELLED)
+
+_TRUNCATION_WORDS = {
+    "length": "The reply reached its length limit, or the model's context is full.",
+    "content_filter": "The model runner's content filter stopped the reply.",
+}
+_LOST_ON_THE_WAY = frozenset({"stream_cut", "stream_silent"})
+
+
+def ending_of_stream(reply: LiveReply) -> Ending:
+    """The stream ended by itself: complete only if the runner said why it stopped."""
+    if reply.finish_reason is None:
+        if not reply.had_token:
+            return failed(
+                "empty_response",
+                "The model runner ended the reply before its first word. Retry, or choose another model.",
+            )
+        return _with_kept_text(
+            outcomes.INTERRUPTED,
+            "no_finish_reason",
+            "The model runner ended the reply without saying that it was finished.",
+        )
+    outcome = outcomes.outcome_of_finish(reply.finish_reason)
+    if outcome != outcomes.TRUNCATED:
+        return Ending(outcome)
+    words = _TRUNCATION_WORDS.get(reply.finish_reason, "The model runner stopped the reply early.")
+    kept = " The text up to there is kept." if reply.characters else ""
+    return Ending(outcome, reply_error=ReplyError(reply.finish_reason, words + kept))
+
+
+def ending_of_failure(reply: LiveReply, failure: RunnerFailure) -> Ending:
+    """Something went wrong on the way. What the runner had finished before is complete all the same."""
+    lost = failure.code in _LOST_ON_THE_WAY
+    if lost and reply.finish_reason is not None:
+        return ending_of_stream(reply)
+    message = storable(failure.message)
+    if not reply.had_token:
+        return failed(failure.code, message, failure.http_status)
+    outcome = outcomes.INTERRUPTED if lost else outcomes.FAILED
+    return _with_kept_text(outcome, failure.code, message, failure.http_status)
+
+
+def failed(code: str, message: str, http_status: int | None = None) -> Ending:
+    """Failed before anything came back."""
+    return Ending(outcomes.FAILED, ReplyError(code, message), CallError(code, message, http_status))
+
+
+def interrupted_by_stop(has_text: bool) -> Ending:
+    """Our own worker was told to stop."""
+    return _interrupted(
+        "worker_stopped", "The worker was stopped while this reply was being written.", has_text
+    )
+
+
+def interrupted_by_loss(has_text: bool) -> Ending:
+    """Our own worker died."""
+    return _interrupted("worker_lost", "The worker that was writing this reply was lost.", has_text)
+
+
+def too_long() -> Ending:
+    return _with_kept_text(
+        outcomes.INTERRUPTED,
+        "reply_too_long",
+        f"The reply went beyond {REPLY_LIMIT_CHARACTERS:,} characters and was stopped.",
+    )
+
+
+def storable(text: str) -> str:
+    """The text with what no database or UTF-8 can hold (NUL, lone surrogates) replaced by U+FFFD."""
+    if "\x00" in text:
+        text = text.replace("\x00", "\ufffd")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        # Two halves that stand side by side become the character they are halves of.
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
+
+
+def _storable_or_none(text: str | None) -> str | None:
+    return None if text is None else storable(text)
+
+
+def _interrupted(code: str, message: str, has_text: bool) -> Ending:
+    if has_text:
+        return _with_kept_text(outcomes.INTERRUPTED, code, message)
+    message = f"{message} Nothing had arrived yet. Retry to ask again."
+    return Ending(outcomes.INTERRUPTED, ReplyError(code, message), CallError(code, message))
+
+
+def _with_kept_text(outcome: str, code: str, message: str, http_status: int | None = None) -> Ending:
+    message = message if "kept" in message else f"{message} The text up to there is kept."
+    return Ending(outcome, ReplyError(code, message), CallError(code, message, http_status))

@@ -1,0 +1,76 @@
+"""The worker's own tables: what waits, who is working, and the live text of replies being written.
+
+None of them is a record: events are. All rows can be lost and made again, except that chunks of a
+reply in the making are what is kept of it when its worker dies. Times are the database's own.
+Rows are read and written with SQL in the modules beside this one, never through these classes.
+"""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models.functions import Now
+
+
+class ModelCallQueue(models.Model):
+    """One row for each call without its final end. claimed_by: the worker that holds it, if any.
+
+    claim: counts up with every claim, so that an earlier holder can be told from the present one.
+    """
+
+    call_id = models.UUIDField(primary_key=True)
+    conversation_id = models.UUIDField(null=True)
+    owner_id = models.UUIDField()
+    queued_at = models.DateTimeField(db_default=Now())
+    not_before = models.DateTimeField(db_default=Now())
+    claimed_by = models.TextField(null=True)
+    claim = models.BigIntegerField(db_default=0)
+    claimed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "model_call_queue"
+        indexes = [
+            models.Index(
+                fields=["queued_at", "call_id"],
+                name="model_call_queue_waiting",
+                condition=models.Q(claimed_by__isnull=True),
+            ),
+            models.Index(fields=["claimed_by"], name="model_call_queue_claimed_by"),
+        ]
+
+
+class ModelCallWorker(models.Model):
+    """A worker's lease. Once dead, a worker id stays dead: its process goes on under a new one."""
+
+    worker_id = models.TextField(primary_key=True)
+    started_at = models.DateTimeField(db_default=Now())
+    heartbeat_at = models.DateTimeField(db_default=Now())
+    dead = models.BooleanField(db_default=False)
+
+    class Meta:
+        db_table = "model_call_worker"
+
+
+class CallChunk(models.Model):
+    """A piece of a reply as it was shown. seq counts from 0 without gaps within a call."""
+
+    pk = models.CompositePrimaryKey("call_id", "seq")
+    call_id = models.UUIDField()
+    seq = models.IntegerField()
+    attempt = models.IntegerField()
+    text = models.TextField(db_default="")
+    reasoning = models.TextField(db_default="")
+    at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "call_chunk"
+
+
+class EndedCall(models.Model):
+    """When a call ended that left chunks behind: they may still be read for a while, then both go."""
+
+    call_id = models.UUIDField(primary_key=True)
+    ended_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "call_chunk_end"
+        indexes = [models.Index(fields=["ended_at"], name="call_chunk_end_ended_at")]

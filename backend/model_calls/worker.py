@@ -1,0 +1,84 @@
+"""The model-call worker: one process that takes requested calls, streams the replies and records them.
+
+Everything it needs is handed to it; which store, runner and database that is, bootstrap decides.
+It owns no facts: killed at any moment, its calls are finished by another worker from what is stored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+import socket
+from concurrent.futures import ThreadPoolExecutor
+
+from backend.application.ports import EventStore
+from backend.application.runner_port import ModelRunner
+from backend.model_calls.leases import WorkerFoundDead
+from backend.model_calls.persistence import RunCommand
+from backend.model_calls.shift import Shift, ShiftOver
+from backend.model_calls.timings import WorkerTimings
+
+log = logging.getLogger(__name__)
+
+STORE_THREADS = 8
+
+
+class ModelCallWorker:
+    """Runs shifts, one after the other, until it is told to stop."""
+
+    def __init__(
+        self,
+        *,
+        database_url: str,
+        store: EventStore,
+        run_command: RunCommand,
+        runner: ModelRunner,
+        timings: WorkerTimings | None = None,
+    ) -> None:
+        self._database_url = database_url
+        self._store = store
+        self._run_command = run_command
+        self._runner = runner
+        self._timings = timings or WorkerTimings()
+        self._stopping = asyncio.Event()
+        self.worker_id = new_worker_id()
+
+    def stop(self) -> None:
+        """Ask the worker to put its calls in order and end. Call from the event loop it runs on."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Work until stopped; found dead, go on under a new id."""
+        executor = ThreadPoolExecutor(STORE_THREADS, thread_name_prefix="model-calls-store")
+        try:
+            while not self._stopping.is_set():
+                await self._run_shift(executor)
+        finally:
+            # A store call that waits for a lost database must not keep the process from ending.
+            executor.shutdown(wait=False, cancel_futures=True)
+
+    async def _run_shift(self, executor: ThreadPoolExecutor) -> None:
+        shift = Shift(
+            worker_id=self.worker_id,
+            database_url=self._database_url,
+            store=self._store,
+            run_command=self._run_command,
+            runner=self._runner,
+            executor=executor,
+            timings=self._timings,
+            stopping=self._stopping,
+        )
+        try:
+            await shift.run()
+        except* WorkerFoundDead as found:
+            log.warning("%s", found.exceptions[0])
+            self.worker_id = new_worker_id()
+        except* ShiftOver:
+            log.info("worker %s has ended", self.worker_id)
+
+
+def new_worker_id() -> str:
+    """Never given before: host and process for people, the rest for certainty."""
+    return f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(4)}"

@@ -1,0 +1,1 @@
+"""What the list of conversations shows: one row each."""

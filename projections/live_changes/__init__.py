@@ -1,0 +1,1 @@
+"""What has changed lately, for browsers that are listening: one row for each event, kept for a day."""

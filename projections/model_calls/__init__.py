@@ -1,0 +1,1 @@
+"""Every call to a model, with its attempts, timings and outcome: one row each."""

@@ -1,0 +1,23 @@
+"""Questions about model calls. They never write.
+
+For rows and position from one moment, ask inside `projections.tracking.snapshot("model_calls")`.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from projections.model_calls.read_table import ModelCallRow
+
+
+def list_model_calls(*, owner_id: UUID | None) -> QuerySet[ModelCallRow]:
+    """Calls asked for by this person, newest first. owner_id None: everybody's, for auditors."""
+    rows = ModelCallRow.objects.order_by("-requested_at", "-id")
+    return rows if owner_id is None else rows.filter(owner_id=owner_id)
+
+
+def get_model_call(*, call_id: UUID, owner_id: UUID | None) -> ModelCallRow | None:
+    """One call, or None where it is unknown or somebody else's. owner_id None: anybody's."""
+    return list_model_calls(owner_id=owner_id).filter(id=call_id).first()

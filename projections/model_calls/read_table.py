@@ -1,0 +1,61 @@
+"""The rows of model calls. Filled by the projector of this folder, read by its queries."""
+
+# ruff: noqa: DJ001, DJ008 -- null says `none given`, unlike an empty text; rows are never shown as texts
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+
+
+class ModelCallRow(models.Model):
+    """One call as of `version` of its stream. Times of the last end in whole milliseconds.
+
+    outcome: pending until the final end. attempts: list of AttemptEntry, oldest first. events: list of
+    EventEntry, ascending versions. started_at: of the first attempt; ended_at: of the final end.
+    """
+
+    id = models.UUIDField(primary_key=True)
+    owner_id = models.UUIDField()
+    conversation_id = models.UUIDField(null=True)
+    reply_id = models.UUIDField(null=True)
+    version = models.IntegerField()
+    purpose = models.CharField(max_length=32)
+    source = models.CharField(max_length=32)
+    model = models.TextField()
+    params = models.JSONField()
+    leaf_id = models.UUIDField(null=True)
+    conversation_version = models.IntegerField()
+    builder = models.TextField()
+    serializer = models.TextField()
+    body_sha256 = models.TextField()
+    body_length = models.BigIntegerField()
+    requested_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    outcome = models.CharField(max_length=16)
+    cancel_requested = models.BooleanField(default=False)
+    attempts = models.JSONField(default=list)
+    prompt_tokens = models.BigIntegerField(null=True)
+    completion_tokens = models.BigIntegerField(null=True)
+    usage_source = models.CharField(max_length=16, default="none")
+    duration_ms = models.BigIntegerField(null=True)
+    first_token_ms = models.BigIntegerField(null=True)
+    chunk_count = models.BigIntegerField(default=0)
+    delivered_characters = models.BigIntegerField(default=0)
+    finish_reason = models.TextField(null=True)
+    response_id = models.TextField(null=True)
+    response_model = models.TextField(null=True)
+    system_fingerprint = models.TextField(null=True)
+    error = models.JSONField(null=True)
+    events = models.JSONField(default=list)
+
+    objects: ClassVar[models.Manager[ModelCallRow]] = models.Manager()
+
+    class Meta:
+        app_label = "projections"
+        db_table = "read_model_calls"
+        indexes: ClassVar = [
+            models.Index(fields=["owner_id", "-requested_at", "-id"], name="read_model_calls_recent"),
+            models.Index(fields=["conversation_id"], name="read_model_calls_conversation"),
+        ]

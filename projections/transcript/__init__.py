@@ -1,0 +1,1 @@
+"""The messages of conversations as a tree: one row for each message."""

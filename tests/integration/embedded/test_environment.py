@@ -1,0 +1,152 @@
+"""What each setting may be, and what a person is told when it is something else."""
+
+from __future__ import annotations
+
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+
+from backend.config.environment import (
+    REPOSITORY_ROOT,
+    SETTING_NAMES,
+    ConfigurationError,
+    Environment,
+    load_environment,
+    read_env_file,
+)
+
+ELSEWHERE = {"HOST": "0.0.0.0", "SECRET_KEY": "k" * 50, "ALLOWED_HOSTS": "chat.example.org"}
+
+
+def load(**settings: str) -> Environment:
+    return load_environment({"SECRET_KEY": "k" * 50, **settings}, None)
+
+
+def problem(**settings: str) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        load_environment({"SECRET_KEY": "k" * 50, **settings}, None)
+    return caught.value.message
+
+
+def test_without_settings_everything_has_its_documented_default() -> None:
+    environment = load()
+    assert (environment.host, environment.port) == ("127.0.0.1", 8000)
+    assert environment.data_dir == REPOSITORY_ROOT / "var"
+    assert environment.database_url == environment.model_runner_url == environment.email_url == ""
+    assert (environment.signup, environment.signup_rate, environment.login_rate) == ("open", "20/m", "30/m")
+    assert environment.log_level == "INFO"
+    assert (environment.web_workers, environment.model_call_workers, environment.projection_workers) == (
+        1,
+        1,
+        1,
+    )
+    assert "127.0.0.1" in environment.allowed_hosts
+
+
+def test_every_documented_setting_stands_in_the_example_file() -> None:
+    example = (REPOSITORY_ROOT / ".env.example").read_text(encoding="utf-8")
+    assert [name for name in SETTING_NAMES if f"#{name}=" not in example] == []
+
+
+@pytest.mark.parametrize("url", ["http://h:12434/engines/v1", "http://h:12434/engines/v1/", "https://h/v1//"])
+def test_a_runner_url_loses_its_trailing_slash(url: str) -> None:
+    assert load(MODEL_RUNNER_URL=url).model_runner_url == url.rstrip("/")
+
+
+@pytest.mark.parametrize(
+    "url", ["http://h:1/engines", "ftp://h/v1", "h/v1", "http:///v1", "http://h/v1?x=1", "http://h:99999/v1"]
+)
+def test_another_runner_url_is_refused_by_name(url: str) -> None:
+    assert problem(MODEL_RUNNER_URL=url).startswith("MODEL_RUNNER_URL is ")
+
+
+def test_a_refused_runner_url_does_not_show_its_password() -> None:
+    assert "secret" not in problem(MODEL_RUNNER_URL="http://me:secret@h/wrong")
+
+
+@pytest.mark.parametrize("url", ["mysql://u:secret@h/n", "sqlite:///x", "nonsense"])
+def test_another_database_than_postgresql_is_refused(url: str) -> None:
+    text = problem(DATABASE_URL=url)
+    assert text.startswith("DATABASE_URL has the scheme ")
+    assert "secret" not in text
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "abc", "-1", "80.5", "８０"])
+def test_a_port_is_a_number_from_1_to_65535(port: str) -> None:
+    assert problem(PORT=port) == f"PORT is {port!r}; expected a whole number from 1 to 65535."
+
+
+@pytest.mark.parametrize("name", ["WEB_WORKERS", "MODEL_CALL_WORKERS", "PROJECTION_WORKERS"])
+def test_there_is_at_least_one_worker_of_each_kind(name: str) -> None:
+    assert problem(**{name: "0"}).startswith(f"{name} is '0'; ")
+
+
+def test_all_problems_are_told_at_once_one_line_each() -> None:
+    lines = problem(PORT="x", SIGNUP="maybe", LOG_LEVEL="loud", SIGNUP_RATE="often").splitlines()
+    assert sorted(line.split()[0] for line in lines) == ["LOG_LEVEL", "PORT", "SIGNUP", "SIGNUP_RATE"]
+
+
+def test_an_address_that_others_can_reach_needs_a_key_and_names() -> None:
+    text = problem(HOST="0.0.0.0", SECRET_KEY="")
+    assert [line.split()[0] for line in text.splitlines()] == ["SECRET_KEY", "ALLOWED_HOSTS"]
+    assert load(**ELSEWHERE).signup == "closed"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.1", "::1", "[::1]", "localhost"])
+def test_loopback_needs_neither(host: str) -> None:
+    assert load(HOST=host).is_loopback
+
+
+@pytest.mark.parametrize("name", ["SIGNUP_RATE", "LOGIN_RATE"])
+def test_rates_can_be_off_on_loopback_only(name: str) -> None:
+    assert getattr(load(**{name: "off"}), name.lower()) is None
+    assert problem(**ELSEWHERE, **{name: "off"}).startswith(
+        f"{name} is off, which is only allowed while HOST"
+    )
+
+
+def test_the_key_is_made_once_and_kept_closed(tmp_path: Path) -> None:
+    found: list[str] = []
+
+    def load_it() -> None:
+        found.append(load_environment({"DATA_DIR": str(tmp_path / "new")}, None).secret_key)
+
+    threads = [threading.Thread(target=load_it) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 8
+    assert len(set(found)) == 1
+    assert len(found[0]) >= 50
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["secret_key"]
+    assert stat.S_IMODE((tmp_path / "new" / "secret_key").stat().st_mode) == 0o600
+
+
+def test_a_data_folder_that_is_a_file_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(ConfigurationError) as caught:
+        load_environment({"DATA_DIR": str(tmp_path / "file")}, None)
+    assert caught.value.message.startswith(f"DATA_DIR is {tmp_path / 'file'}, but ")
+    assert "\n" not in caught.value.message
+
+
+def test_the_env_file_knows_quotes_and_comments_and_loses_to_the_environment(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text(
+        "# a comment\n\nPORT=8001 # the port\nexport LOG_LEVEL='debug'\n"
+        'MODEL_RUNNER_API_KEY="a\\"b # c\\\\"  # quoted\nSECRET_KEY=with#hash-and-much-more-text-behind-it\nUNKNOWN=1\n'
+    )
+    assert read_env_file(file)["MODEL_RUNNER_API_KEY"] == 'a"b # c\\'
+    environment = load_environment({"PORT": "8002"}, file)
+    assert (environment.port, environment.log_level) == (8002, "DEBUG")
+    assert environment.secret_key == "with#hash-and-much-more-text-behind-it"
+
+
+@pytest.mark.parametrize("line", ["PORT", "PORT='1", 'PORT="1', "=1"])
+def test_a_broken_line_of_the_env_file_is_named(tmp_path: Path, line: str) -> None:
+    (tmp_path / ".env").write_text(f"# first\n{line}\n")
+    with pytest.raises(ConfigurationError, match=r"Line 2 of .*\.env"):
+        load_environment({}, tmp_path / ".env")

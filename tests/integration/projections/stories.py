@@ -1,0 +1,260 @@
+"""Long random histories, made by the real handlers, and the rows that read models made of them.
+
+A story is told to any event store, by seed: the same seed tells the same story.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from backend.application import call_handlers
+from backend.application.execution import Handling, Services
+from backend.application.handlers import handle
+from backend.application.ports import (
+    AnnounceCancel,
+    ClaimFence,
+    DequeueUnclaimedCall,
+    EventStore,
+    InstallationDefaults,
+    QueueCall,
+    RecordedEvent,
+)
+from backend.domain import commands as c
+from backend.domain.conversation import SELECTED_LEAF, Conversation
+from backend.domain.errors import DomainError
+from backend.domain.events import CallError, ReplyError, TokenUsage
+from backend.domain.model_call import AttemptResult
+from backend.event_store.memory import InMemoryEventStore
+from backend.event_store.store import PostgresEventStore
+from projections.projector import Projector
+
+assert call_handlers  # imported so that the handlers of what workers record are registered
+
+WORKER = "worker-1"
+Rows = dict[str, list[dict[str, Any]]]
+
+
+def _no_step(cursor: Any, companion: Any, positions: Sequence[int]) -> None:
+    """The queue of calls is not part of these tests."""
+
+
+@contextmanager
+def real_store(database_url: str) -> Iterator[PostgresEventStore]:
+    """The real event store without the tables of the model-call workers."""
+    kinds = (QueueCall, DequeueUnclaimedCall, AnnounceCancel, ClaimFence)
+    store = PostgresEventStore(database_url, dict.fromkeys(kinds, _no_step))
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+@dataclass
+class Story:
+    """Tells random commands to a store, refused ones among them."""
+
+    store: EventStore
+    seed: int
+    claim: Callable[[UUID], int] = lambda call_id: 1
+    began: datetime = field(default_factory=lambda: datetime.now(UTC) - timedelta(minutes=5))
+    conversations: list[tuple[UUID, UUID]] = field(default_factory=list)
+    calls: list[tuple[UUID, UUID]] = field(default_factory=list)
+    claims: dict[UUID, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.random = random.Random(self.seed)
+        self.owners = [self.new(), self.new()]
+        self._moments = 0
+        self.services = Services(
+            store=self.store,
+            clock=self,
+            ids=self,
+            pause=lambda attempt: None,
+            defaults=InstallationDefaults(title="New", system_prompt="Be kind.", model="small"),
+        )
+
+    def now(self) -> datetime:
+        self._moments += 1
+        return self.began + timedelta(milliseconds=self._moments)
+
+    def new(self) -> UUID:
+        return UUID(int=self.random.getrandbits(128), version=4)
+
+    def run(self, command: c.Command, actor: str = "user:somebody") -> dict[str, Any]:
+        handling = Handling(services=self.services, actor=actor, correlation_id=self.new())
+        return dict(handle(command, handling).body)
+
+    def tell(self, steps: int) -> None:
+        """Send `steps` commands; those that the domain refuses are part of the story."""
+        for _ in range(steps):
+            try:
+                self._step()
+            except DomainError:
+                continue
+
+    def start(self, owner_id: UUID | None = None) -> UUID:
+        owner = owner_id or self.random.choice(self.owners)
+        conversation_id = UUID(self.run(c.StartConversation(owner_id=owner, title=self._text()))["id"])
+        self.conversations.append((conversation_id, owner))
+        return conversation_id
+
+    def run_start(self) -> dict[str, Any]:
+        """Start a conversation of the first owner; the command's whole answer."""
+        return self.run(c.StartConversation(owner_id=self.owners[0]))
+
+    def rename(self, conversation_id: UUID, owner_id: UUID, title: str) -> dict[str, Any]:
+        return self.run(c.ChangeConversation(owner_id, conversation_id, title=title))
+
+    def send(self, conversation_id: UUID, owner_id: UUID, content: str, **fields: Any) -> dict[str, Any]:
+        answer = self.run(c.SendUserMessage(owner_id, conversation_id, content, **fields))
+        self.calls.append((UUID(answer["call_id"]), owner_id))
+        return answer
+
+    def answer(self, call_id: UUID, content: str, *, outcome: str = "complete") -> dict[str, Any]:
+        """What a worker records of one call that goes its whole way."""
+        self.begin(call_id)
+        return self.end(call_id, content, outcome=outcome)
+
+    def begin(self, call_id: UUID) -> None:
+        claim = self._claim_of(call_id)
+        self.run(c.StartModelCallAttempt(call_id, "scripted", "1.0", WORKER, claim), actor="model-calls:w")
+
+    def end(self, call_id: UUID, content: str, *, outcome: str, final: bool = True) -> dict[str, Any]:
+        failed = outcome in ("failed", "interrupted")
+        result = AttemptResult(
+            attempt=self.store.read_call(call_id).open_attempt or 0,
+            outcome=outcome,
+            final=final,
+            duration_ms=self.random.randrange(10_000),
+            first_token_ms=self.random.choice([None, 12]),
+            chunk_count=len(content),
+            usage=None if failed else TokenUsage(self.random.randrange(500), len(content)),
+            usage_source="none" if failed else "runner",
+            finish_reason={"complete": "stop", "truncated": "length"}.get(outcome),
+            response_model="small\x00",
+            error=CallError("stream_cut", "The line\x00 broke.", 502) if failed else None,
+            delivered_characters=len(content),
+        )
+        error = ReplyError("stream_cut", "It\x00 broke.") if failed else None
+        claim = self._claim_of(call_id)
+        return self.run(
+            c.RecordModelCallResult(
+                call_id, result, content, "Hm.\x00", ({"id": "\x00"},), error, WORKER, claim
+            ),
+            actor="model-calls:w",
+        )
+
+    def _claim_of(self, call_id: UUID) -> int:
+        if call_id not in self.claims:
+            self.claims[call_id] = self.claim(call_id)
+        return self.claims[call_id]
+
+    def _step(self) -> None:
+        if not self.conversations or self.random.random() < 0.05:
+            self.start()
+            return
+        conversation_id, owner = self.random.choice(self.conversations)
+        choose = self.random.random()
+        if choose < 0.3:
+            self._send_somewhere(conversation_id, owner)
+        elif choose < 0.4:
+            answer = self.run(c.RegenerateReply(owner, conversation_id, self._some_message(conversation_id)))
+            self.calls.append((UUID(answer["call_id"]), owner))
+        elif choose < 0.6:
+            self.run(self._change(conversation_id, owner))
+        elif choose < 0.63:
+            self.run(c.DeleteConversation(owner, conversation_id))
+        elif choose < 0.68:
+            self.run(c.RestoreConversation(owner, conversation_id))
+        elif self.calls:
+            self._move_a_call()
+
+    def _send_somewhere(self, conversation_id: UUID, owner: UUID) -> None:
+        parent: Any = self.random.choice([SELECTED_LEAF, SELECTED_LEAF, None, "some"])
+        if parent == "some":
+            parent = self._some_message(conversation_id)
+        self.send(
+            conversation_id, owner, self._text(), parent_id=parent, model=self.random.choice([None, "big"])
+        )
+
+    def _some_message(self, conversation_id: UUID) -> UUID:
+        conversation = Conversation.from_events(self.store.read_history(conversation_id)[-1].events)
+        assert conversation is not None
+        return self.random.choice([*conversation.nodes, self.new()])
+
+    def _change(self, conversation_id: UUID, owner: UUID) -> c.ChangeConversation:
+        fields: dict[str, Any] = self.random.choice(
+            [
+                {"title": self._text()},
+                {"pinned": self.random.random() < 0.5},
+                {"archived": self.random.random() < 0.5},
+                {"system_prompt": self._text()},
+                {
+                    "model": self.random.choice(["small", "big"]),
+                    "params": {"temperature": 0.5, "stop": ["x"]},
+                },
+                {"title": self._text(), "pinned": True, "archived": True},
+            ]
+        )
+        return c.ChangeConversation(owner, conversation_id, **fields)
+
+    def _move_a_call(self) -> None:
+        call_id, owner = self.random.choice(self.calls[-8:])
+        choose = self.random.random()
+        if choose < 0.1:
+            self.run(c.CancelModelCall(owner, call_id), actor=f"user:{owner}")
+        elif choose < 0.5:
+            self.begin(call_id)
+        else:
+            outcome = self.random.choice(
+                ["complete", "complete", "truncated", "cancelled", "interrupted", "failed"]
+            )
+            final = outcome != "failed" or self.random.random() < 0.5
+            self.end(call_id, self._text() + "\x00", outcome=outcome, final=final)
+
+    def _text(self) -> str:
+        words = ["Ostsee", "naïve", "東京", "🙂", "a\nb", "<b>", "'; --", "%s", "\\x"]
+        return " ".join(self.random.choice(words) for _ in range(self.random.randrange(1, 6)))
+
+
+def in_memory(seed: int) -> tuple[InMemoryEventStore, Story]:
+    """An empty store in memory, and a story for it."""
+    store = InMemoryEventStore()
+
+    def claim(call_id: UUID) -> int:
+        return store.claim(call_id, WORKER) if call_id in store.queue else 0
+
+    return store, Story(store, seed, claim=claim)
+
+
+def told_in_memory(seed: int, steps: int) -> list[RecordedEvent]:
+    """The events of a story, as a store would give them out."""
+    store, story = in_memory(seed)
+    story.tell(steps)
+    return store.read_after(0, store.end())
+
+
+def apply(projector: type[Projector], events: Sequence[RecordedEvent]) -> None:
+    """One batch into a read model's tables, without a worker."""
+    with transaction.atomic():
+        projector(datetime.now(UTC)).apply(events)
+
+
+def empty(projector: type[Projector]) -> None:
+    for table in projector.tables:
+        table._default_manager.all().delete()
+
+
+def rows_of(projector: type[Projector]) -> Rows:
+    """Everything a read model keeps."""
+    return {
+        table.__name__: list(table._default_manager.order_by("pk").values()) for table in projector.tables
+    }
