@@ -33,8 +33,8 @@ WITHOUT_DATABASE: Final = frozenset(
 def main(arguments: list[str]) -> int:
     """Run one management command; answer the exit code."""
     from backend.config.environment import ConfigurationError, load_environment
+    from backend.embedded.errors import StartError
     from backend.embedded.postgres import attach_or_start
-    from backend.embedded.postgres_account import EmbeddedPostgresError
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backend.config.settings")
     command = arguments[1] if len(arguments) > 1 else ""
@@ -53,7 +53,7 @@ def main(arguments: list[str]) -> int:
     except ConfigurationError as error:
         print(error.message, file=sys.stderr)
         return 2
-    except EmbeddedPostgresError as error:
+    except StartError as error:
         print(error, file=sys.stderr)
         return 2
     return 0

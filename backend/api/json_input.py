@@ -19,7 +19,10 @@ from rest_framework.request import Request
 
 
 class StrictJSONParser(BaseParser):
-    """JSON in UTF-8. Raises ParseError, or Django's RequestDataTooBig before the body is read."""
+    """JSON in UTF-8. Raises ParseError, or Django's RequestDataTooBig before the body is read.
+
+    A body of no bytes stands for an object without fields.
+    """
 
     media_type = "application/json"
     renderer_class = JSONRenderer
@@ -27,7 +30,7 @@ class StrictJSONParser(BaseParser):
     def parse(
         self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> Any:
-        """Return the decoded body; an empty one is None.
+        """Return the decoded body.
 
         Read through HttpRequest.body, which compares the announced length with the limit first:
         reading the stream itself would take in a request of any size.
@@ -43,7 +46,7 @@ def parse_json(body: bytes) -> Any:
     except UnicodeDecodeError as error:
         raise ParseError(f"The request body is not UTF-8 (byte {error.start}). Send JSON in UTF-8.") from None
     if not text.strip():
-        return None
+        return {}
     try:
         return json.loads(text, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:

@@ -26,7 +26,7 @@ from backend.application.ports import (
 )
 from backend.domain.conversation import Conversation
 from backend.domain.envelope import Envelope
-from backend.domain.errors import IdempotencyKeyReused, TooManyConflicts
+from backend.domain.errors import DomainError, IdempotencyKeyReused, TooManyConflicts
 from backend.domain.model_call import ModelCall
 
 TRIES = 10
@@ -101,6 +101,13 @@ def execute(handle: Callable[[Handling], Answer], handling: Handling) -> Answer:
         except (AppendConflict, ReceiptExists):
             if attempt < TRIES:
                 handling.services.pause(attempt)
+        except DomainError:
+            # A twin of this request may have been stored since we looked, and what it changed is why we
+            # are refused: then its answer is ours.
+            kept = _kept_answer(handling)
+            if kept is None:
+                raise
+            return kept
     raise TooManyConflicts(TRIES)
 
 

@@ -96,7 +96,10 @@ class InvalidParameter(InvalidInput):
     code = "parameter_invalid"
 
     def __init__(self, name: str, *, expected: str, found: object) -> None:
-        super().__init__(f"{name} must be {expected}; found {found!r}. Change it and send again.", field=f"params.{name}")
+        shown = repr(found)
+        if len(shown) > 80:
+            shown = f"{shown[:80]}…"
+        super().__init__(f"{name} must be {expected}; found {shown}. Change it and send again.", field=f"params.{name}")
 
 
 class WrongMessageKind(InvalidInput):

@@ -18,9 +18,9 @@ from typing import Final
 import psycopg
 
 from backend.config.environment import REPOSITORY_ROOT, RUNNER_KIND_VARIABLE, Environment
+from backend.embedded.errors import StartError
 from backend.embedded.part import PartPlan
 from backend.embedded.postgres import EmbeddedPostgres
-from backend.embedded.preflight import StartError
 from backend.embedded.probe import Answer, ask, connect_address, host_header, page_url
 from backend.embedded.processes import ChildCommand
 from backend.embedded.progress import Progress

@@ -128,8 +128,6 @@ def install_packages(name: str) -> None:
     stamp = VENV / f".stamp-{label}-{digest([requirements])}"
     if stamp.exists():
         return
-    lines = requirements.read_text(encoding="utf-8").splitlines()
-    total = sum(1 for line in lines if "==" in line.split("#")[0])
     command = [
         str(VENV_PYTHON),
         "-m",
@@ -144,7 +142,7 @@ def install_packages(name: str) -> None:
     if name == EMBEDDED:
         command.append("--only-binary=:all:")
     log = VENV / f"install-{label}.log"
-    counter = Counter(f"Installing {CONTENTS[name]}", total)
+    counter = Counter(f"Installing {CONTENTS[name]}")
     code = run_logged(
         command, log, counter, ("Collecting ", "Requirement already satisfied"), os.environ.copy()
     )
@@ -191,7 +189,7 @@ def install_node_modules() -> None:
 def run_npm(arguments: list[str], doing: str) -> None:
     """Run npm in the front end's folder, with Node from the wheel."""
     log = VENV / f"npm-{arguments[1] if arguments[0] == 'run' else arguments[0]}.log"
-    counter = Counter(doing, 0)
+    counter = Counter(doing)
     code = run_logged(npm_command(arguments), log, counter, (), node_environment(), folder=FRONTEND)
     if code != 0:
         lines = [
@@ -205,8 +203,8 @@ def run_npm(arguments: list[str], doing: str) -> None:
 class Counter:
     """One line of progress: counted up in place on a terminal, said once and finished elsewhere."""
 
-    def __init__(self, doing: str, total: int) -> None:
-        self._doing, self._total, self._count = doing, total, 0
+    def __init__(self, doing: str) -> None:
+        self._doing, self._count = doing, 0
         self._started = time.monotonic()
         self._terminal = sys.stdout.isatty()
         say(f"{doing}...", end="" if self._terminal else "\n")
@@ -214,8 +212,8 @@ class Counter:
     def step(self) -> None:
         """One more done."""
         self._count += 1
-        if self._terminal and self._total:
-            say(f"\r{self._doing}... {min(self._count, self._total)} of {self._total}", end="")
+        if self._terminal:
+            say(f"\r{self._doing}... {self._count}", end="")
 
     def finish(self) -> None:
         """All done."""

@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from backend.embedded.errors import StartError
+
 
 class FileLock:
     """An advisory lock on one file; the file stays, only the lock comes and goes."""
@@ -21,10 +23,16 @@ class FileLock:
         self._descriptor: int | None = None
 
     def acquire(self, *, shared: bool = False, wait: bool = False) -> bool:
-        """Take the lock; False when another process holds it and `wait` is False. Raises OSError."""
+        """Take the lock; False when another process holds it and `wait` is False. Raises StartError."""
         if self._descriptor is None:
             # Not inherited by children (Python's default), else they would keep the lock after us.
-            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+            except OSError as error:
+                raise StartError(
+                    f"{self._path} cannot be opened: {error.strerror}. Start as the user to whom the data belong,"
+                    " or set DATA_DIR to another folder."
+                ) from error
         operation = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
         try:
             fcntl.flock(self._descriptor, operation if wait else operation | fcntl.LOCK_NB)

@@ -28,6 +28,7 @@ import psycopg
 from backend.config.environment import Environment
 from backend.embedded.locks import FileLock
 from backend.embedded.postgres_account import EmbeddedPostgresError, Runner, choose_runner
+from backend.embedded.preflight import check_data_dir
 from backend.embedded.processes import ChildCommand, argument_list, describe_exit, last_lines, popen_arguments
 
 DATABASE: Final = "verbatim"
@@ -283,7 +284,7 @@ def embedded_postgres(data_dir: Path) -> EmbeddedPostgres:
     data_folder = data_dir / "postgres"
     runner = choose_runner(data_folder, data_dir, binaries / "postgres")
     logs = data_dir / "logs"
-    logs.mkdir(mode=0o755, exist_ok=True)
+    logs.mkdir(mode=0o700, exist_ok=True)
     return EmbeddedPostgres(
         binaries=binaries,
         data_folder=data_folder,
@@ -300,9 +301,9 @@ def attach_or_start(environment: Environment) -> Iterator[str]:
     """The DATABASE_URL of the embedded server, for as long as the block runs.
 
     Uses the server that runs on DATA_DIR, and otherwise starts one; whoever has started it stops it, but only when
-    no other command uses it any more. Raises EmbeddedPostgresError.
+    no other command uses it any more. Raises StartError, of which EmbeddedPostgresError is one.
     """
-    environment.data_dir.mkdir(parents=True, exist_ok=True)
+    check_data_dir(environment.data_dir)
     server = embedded_postgres(environment.data_dir)
     deadline = time.monotonic() + START_SECONDS
     with FileLock(server.owner_lock) as owner, FileLock(server.users_lock) as users:

@@ -15,13 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from backend.embedded.errors import StartError
 from backend.embedded.processes import Account
 
 NOBODY_UID: Final = 65534
 _PROBE_SECONDS: Final = 20
 
 
-class EmbeddedPostgresError(RuntimeError):
+class EmbeddedPostgresError(StartError):
     """The embedded PostgreSQL cannot be used; the text is one line and says what to do."""
 
 
@@ -45,20 +46,30 @@ def choose_runner(data_folder: Path, parent: Path, postgres: Path) -> Runner:
     """
     if os.geteuid() != 0:
         own = Account(name=_account_name(os.geteuid()), uid=os.geteuid(), gid=os.getegid())
+        if own.name == str(own.uid):
+            # initdb refuses an account without a name, as some container platforms give out; `nobody` has one.
+            as_nobody = Runner(account=None, prefix=_in_user_namespace(), owner=own)
+            if as_nobody.prefix and _can_reach(postgres, parent, as_nobody):
+                return as_nobody
         return Runner(account=None, prefix=(), owner=own)
     account = _owner_of(data_folder) or _nobody()
     if _can_reach(postgres, parent, Runner(account, (), account)):
         return Runner(account=account, prefix=(), owner=account)
-    unshare = shutil.which("unshare")
-    if unshare is not None:
-        root = Account(name="root", uid=0, gid=0)
-        prefix = (unshare, "-U", f"--map-user={NOBODY_UID}", f"--map-group={NOBODY_UID}")
-        if _can_reach(postgres, parent, Runner(None, prefix, root)):
-            return Runner(account=None, prefix=prefix, owner=root)
+    as_nobody = Runner(None, _in_user_namespace(), Account(name="root", uid=0, gid=0))
+    if as_nobody.prefix and _can_reach(postgres, parent, as_nobody):
+        return as_nobody
     raise EmbeddedPostgresError(
         f"PostgreSQL does not run as root, and the account {account.name} cannot enter {_closed_folder(parent, postgres)}."
         " Run this as an ordinary user, or move the project to a folder that others may enter, or set DATABASE_URL."
     )
+
+
+def _in_user_namespace() -> tuple[str, ...]:
+    """What to put before a command so that it sees itself as `nobody`; empty where the system has no such tool."""
+    unshare = shutil.which("unshare")
+    if unshare is None:
+        return ()
+    return (unshare, "-U", f"--map-user={NOBODY_UID}", f"--map-group={NOBODY_UID}")
 
 
 def _owner_of(folder: Path) -> Account | None:

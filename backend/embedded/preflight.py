@@ -18,12 +18,9 @@ from urllib.parse import unquote, urlsplit
 import psycopg
 
 from backend.config.environment import Environment
+from backend.embedded.errors import StartError
 
 ANSWER_SECONDS: Final = 5
-
-
-class StartError(Exception):
-    """The application cannot start; the text is one line for the person who starts it."""
 
 
 def check_data_dir(data_dir: Path) -> None:

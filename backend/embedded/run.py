@@ -18,12 +18,11 @@ from typing import Final
 
 from backend.config.environment import ConfigurationError, Environment, load_environment
 from backend.embedded.application import Application, Programs
+from backend.embedded.errors import StartError
 from backend.embedded.locks import FileLock
 from backend.embedded.part import rotate_log
 from backend.embedded.postgres import EmbeddedPostgres, embedded_postgres
-from backend.embedded.postgres_account import EmbeddedPostgresError
 from backend.embedded.preflight import (
-    StartError,
     bind_web_socket,
     check_data_dir,
     check_database,
@@ -56,7 +55,7 @@ def main(arguments: list[str], programs: Programs | None = None) -> int:
             return _run(environment, programs or Programs(), progress, resources)
     except ConfigurationError as error:
         progress.warn(error.message)
-    except (StartError, EmbeddedPostgresError) as error:
+    except StartError as error:
         progress.warn(str(error))
     except KeyboardInterrupt:
         return 0  # Ctrl+C before anything was started
@@ -83,7 +82,7 @@ def _run(environment: Environment, programs: Programs, progress: Progress, resou
 
     try:
         asyncio.run(supervise())
-    except (StartError, EmbeddedPostgresError) as error:
+    except StartError as error:
         progress.warn(str(error))
         return FAILED
     progress.say("Stopped.")

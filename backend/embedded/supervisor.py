@@ -12,8 +12,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from backend.embedded.errors import StartError
 from backend.embedded.part import Part, PartPlan, rotate_log
-from backend.embedded.preflight import StartError
 from backend.embedded.processes import ChildCommand, argument_list, describe_exit, last_lines, popen_arguments
 from backend.embedded.progress import Progress
 

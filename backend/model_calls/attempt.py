@@ -140,18 +140,21 @@ class Attempt:
                 # When this task is cancelled, its stream must not live on.
                 self._streaming.cancel()
                 await asyncio.wait({self._streaming})
-            if not self._streaming.cancelled():
-                return self._streaming.result()
-        if self._stop_reason == "cancelled":
-            return endings.CANCELLED
-        return endings.interrupted_by_stop(bool(reply.characters))
+            # A stream that had come to its end when it was asked to stop is what it is; any other was stopped.
+            if self._stop_reason is None or reply.finish_reason is not None:
+                return (
+                    endings.ending_of_stream(reply)
+                    if self._streaming.cancelled()
+                    else self._streaming.result()
+                )
+        return endings.CANCELLED if self._stop_reason == "cancelled" else endings.interrupted_by_stop(reply)
 
     async def _receive(self, body: bytes, reply: LiveReply, timing: _Timing) -> Ending:
         try:
             async with self._tools.runner.stream_chat(body) as events:
                 if await self._take_in_all(events, reply, timing):
                     return endings.ending_of_stream(reply)
-                return endings.too_long()
+                return endings.too_long(reply)
         except RunnerFailure as failure:
             return endings.ending_of_failure(reply, failure)
         except Exception as error:

@@ -22,7 +22,7 @@ from backend.application.runner_port import (
 from backend.domain import outcomes
 from backend.domain.events import CallError, ReplyError
 
-REPLY_LIMIT_CHARACTERS = 4_000_000
+REPLY_LIMIT_CHARACTERS = 2_000_000
 """A runner that never stops is stopped here, so that every reply can be stored."""
 
 
@@ -113,6 +113,7 @@ _TRUNCATION_WORDS = {
     "length": "The reply reached its length limit, or the model's context is full.",
     "content_filter": "The model runner's content filter stopped the reply.",
 }
+_KEPT = " The text up to there is kept."
 _LOST_ON_THE_WAY = frozenset({"stream_cut", "stream_silent"})
 
 
@@ -124,17 +125,18 @@ def ending_of_stream(reply: LiveReply) -> Ending:
                 "empty_response",
                 "The model runner ended the reply before its first word. Retry, or choose another model.",
             )
-        return _with_kept_text(
+        return _ended_early(
             outcomes.INTERRUPTED,
             "no_finish_reason",
             "The model runner ended the reply without saying that it was finished.",
+            reply,
         )
     outcome = outcomes.outcome_of_finish(reply.finish_reason)
     if outcome != outcomes.TRUNCATED:
         return Ending(outcome)
     words = _TRUNCATION_WORDS.get(reply.finish_reason, "The model runner stopped the reply early.")
-    kept = " The text up to there is kept." if reply.characters else ""
-    return Ending(outcome, reply_error=ReplyError(reply.finish_reason, words + kept))
+    # A truncated reply came to its end as the runner meant it: no error of the call.
+    return Ending(outcome, reply_error=ReplyError(reply.finish_reason, _with_what_is_kept(words, reply)))
 
 
 def ending_of_failure(reply: LiveReply, failure: RunnerFailure) -> Ending:
@@ -142,36 +144,42 @@ def ending_of_failure(reply: LiveReply, failure: RunnerFailure) -> Ending:
     lost = failure.code in _LOST_ON_THE_WAY
     if lost and reply.finish_reason is not None:
         return ending_of_stream(reply)
-    message = storable(failure.message)
-    if not reply.had_token:
-        return failed(failure.code, message, failure.http_status)
-    outcome = outcomes.INTERRUPTED if lost else outcomes.FAILED
-    return _with_kept_text(outcome, failure.code, message, failure.http_status)
+    outcome = outcomes.INTERRUPTED if lost and reply.had_token else outcomes.FAILED
+    return _ended_early(outcome, failure.code, storable(failure.message), reply, failure.http_status)
 
 
-def failed(code: str, message: str, http_status: int | None = None) -> Ending:
-    """Failed before anything came back."""
-    return Ending(outcomes.FAILED, ReplyError(code, message), CallError(code, message, http_status))
+def failed(code: str, message: str) -> Ending:
+    """Failed without anything having come back."""
+    return Ending(outcomes.FAILED, ReplyError(code, message), CallError(code, message))
 
 
-def interrupted_by_stop(has_text: bool) -> Ending:
+def interrupted_by_stop(reply: LiveReply) -> Ending:
     """Our own worker was told to stop."""
-    return _interrupted(
-        "worker_stopped", "The worker was stopped while this reply was being written.", has_text
-    )
+    message = "The worker was stopped while this reply was being written."
+    return _ended_early(outcomes.INTERRUPTED, "worker_stopped", message, reply)
 
 
-def interrupted_by_loss(has_text: bool) -> Ending:
-    """Our own worker died."""
-    return _interrupted("worker_lost", "The worker that was writing this reply was lost.", has_text)
+def interrupted_by_loss(reply: LiveReply) -> Ending:
+    """Our own worker died; the reply is what it had stored."""
+    message = "The worker that was writing this reply was lost."
+    return _ended_early(outcomes.INTERRUPTED, "worker_lost", message, reply)
 
 
-def too_long() -> Ending:
-    return _with_kept_text(
-        outcomes.INTERRUPTED,
-        "reply_too_long",
-        f"The reply went beyond {REPLY_LIMIT_CHARACTERS:,} characters and was stopped.",
-    )
+def too_long(reply: LiveReply) -> Ending:
+    message = f"The reply went beyond {REPLY_LIMIT_CHARACTERS:,} characters and was stopped."
+    return _ended_early(outcomes.INTERRUPTED, "reply_too_long", message, reply)
+
+
+def _ended_early(
+    outcome: str, code: str, message: str, reply: LiveReply, http_status: int | None = None
+) -> Ending:
+    message = _with_what_is_kept(message, reply)
+    return Ending(outcome, ReplyError(code, message), CallError(code, message, http_status))
+
+
+def _with_what_is_kept(message: str, reply: LiveReply) -> str:
+    """Say that the text is kept where there is any, and only there."""
+    return message.removesuffix(_KEPT) + (_KEPT if reply.characters else "")
 
 
 def storable(text: str) -> str:
@@ -188,15 +196,3 @@ def storable(text: str) -> str:
 
 def _storable_or_none(text: str | None) -> str | None:
     return None if text is None else storable(text)
-
-
-def _interrupted(code: str, message: str, has_text: bool) -> Ending:
-    if has_text:
-        return _with_kept_text(outcomes.INTERRUPTED, code, message)
-    message = f"{message} Nothing had arrived yet. Retry to ask again."
-    return Ending(outcomes.INTERRUPTED, ReplyError(code, message), CallError(code, message))
-
-
-def _with_kept_text(outcome: str, code: str, message: str, http_status: int | None = None) -> Ending:
-    message = message if "kept" in message else f"{message} The text up to there is kept."
-    return Ending(outcome, ReplyError(code, message), CallError(code, message, http_status))

@@ -22,7 +22,7 @@ class ModelCallQueue(models.Model):
     owner_id = models.UUIDField()
     queued_at = models.DateTimeField(db_default=Now())
     not_before = models.DateTimeField(db_default=Now())
-    claimed_by = models.TextField(null=True)
+    claimed_by = models.TextField(null=True)  # noqa: DJ001  (nobody is not a worker without a name)
     claim = models.BigIntegerField(db_default=0)
     claimed_at = models.DateTimeField(null=True)
 
@@ -37,6 +37,9 @@ class ModelCallQueue(models.Model):
             models.Index(fields=["claimed_by"], name="model_call_queue_claimed_by"),
         ]
 
+    def __str__(self) -> str:
+        return f"model call {self.call_id}, held by {self.claimed_by or 'nobody'}"
+
 
 class ModelCallWorker(models.Model):
     """A worker's lease. Once dead, a worker id stays dead: its process goes on under a new one."""
@@ -48,6 +51,9 @@ class ModelCallWorker(models.Model):
 
     class Meta:
         db_table = "model_call_worker"
+
+    def __str__(self) -> str:
+        return f"worker {self.worker_id}{', dead' if self.dead else ''}"
 
 
 class CallChunk(models.Model):
@@ -64,6 +70,9 @@ class CallChunk(models.Model):
     class Meta:
         db_table = "call_chunk"
 
+    def __str__(self) -> str:
+        return f"chunk {self.seq} of model call {self.call_id}"
+
 
 class EndedCall(models.Model):
     """When a call ended that left chunks behind: they may still be read for a while, then both go."""
@@ -74,3 +83,6 @@ class EndedCall(models.Model):
     class Meta:
         db_table = "call_chunk_end"
         indexes = [models.Index(fields=["ended_at"], name="call_chunk_end_ended_at")]
+
+    def __str__(self) -> str:
+        return f"model call {self.call_id}, ended at {self.ended_at}"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 
-from backend.domain import outcomes
 from backend.domain.errors import UnknownModelCall
 from backend.domain.model_call import AttemptResult, ModelCall
 from backend.model_calls import live_reply as endings
@@ -50,15 +49,13 @@ async def _record_what_was_received(call: ModelCall, attempt: int, claim: Claim,
         characters=sum(len(chunk.text) + len(chunk.reasoning) for chunk in chunks),
         had_token=bool(chunks),
     )
-    ending = (
-        endings.CANCELLED if call.cancel_requested else endings.interrupted_by_loss(bool(reply.characters))
-    )
+    ending = endings.CANCELLED if call.cancel_requested else endings.interrupted_by_loss(reply)
     # As far as the chunks tell: the worker that measured exactly is gone.
     began = claim.previously_claimed_at
     known = began is not None and bool(chunks)
     result = AttemptResult(
         attempt=attempt,
-        outcome=outcomes.CANCELLED if call.cancel_requested else outcomes.INTERRUPTED,
+        outcome=ending.outcome,
         duration_ms=_ms((chunks[-1].at - began).total_seconds()) if known and began else 0,
         first_token_ms=_ms((chunks[0].at - began).total_seconds()) if known and began else None,
         chunk_count=len(chunks),

@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
+from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
 
@@ -19,7 +20,7 @@ import psycopg
 from backend.application.ports import EventStore
 from backend.application.runner_port import ModelRunner
 from backend.model_calls import leases, queue
-from backend.model_calls.attempt import Attempt
+from backend.model_calls.attempt import Attempt, StopReason
 from backend.model_calls.chunks import ChunkWriter
 from backend.model_calls.companions import CANCEL_CHANNEL, QUEUE_CHANNEL
 from backend.model_calls.link import DatabaseAway, Link, Pauses, until_back
@@ -37,6 +38,13 @@ log = logging.getLogger(__name__)
 
 class ShiftOver(Exception):
     """The worker was told to stop and has put everything in order."""
+
+
+@dataclass(eq=False)
+class _Work:
+    """What is being done about one call: an attempt of it, or the settling of what another worker left."""
+
+    attempt: Attempt | None
 
 
 class Shift:
@@ -69,7 +77,7 @@ class Shift:
             timings=timings,
         )
         self._sweep = Sweep(self._control, worker_id, timings)
-        self._calls: dict[UUID, Attempt | None] = {}
+        self._calls: dict[UUID, _Work] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         self._claiming = asyncio.Lock()
@@ -135,7 +143,7 @@ class Shift:
             self._wake.set()
             return
         try:
-            self._cancel(UUID(notification.payload))
+            self._ask_to_stop(UUID(notification.payload), "cancelled")
         except ValueError:
             log.warning(
                 "a cancel for something that is no model call was ignored: %r", notification.payload[:80]
@@ -172,7 +180,7 @@ class Shift:
                 self._sweep.database_was_away()
                 continue
             for call_id in findings.cancelled:
-                self._cancel(call_id)
+                self._ask_to_stop(call_id, "cancelled")
             self._wake.set()
 
     async def _end_when_told(self) -> None:
@@ -180,9 +188,8 @@ class Shift:
         await self._stopping.wait()
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=self._timings.stop_grace_s)
-        for attempt in list(self._calls.values()):
-            if attempt is not None:
-                attempt.ask_to_stop("stopped")
+        for call_id in list(self._calls):
+            self._ask_to_stop(call_id, "stopped")
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=self._timings.stop_limit_s)
         if self._tasks:
@@ -200,12 +207,12 @@ class Shift:
         self._spawn(claim.call_id, attempt, attempt.run)
 
     def _spawn(self, call_id: UUID, attempt: Attempt | None, work: Callable[[], Awaitable[None]]) -> None:
-        self._calls[call_id] = attempt
-        task = asyncio.create_task(self._guarded(call_id, work))
+        mine = self._calls[call_id] = _Work(attempt)
+        task = asyncio.create_task(self._guarded(call_id, mine, work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _guarded(self, call_id: UUID, work: Callable[[], Awaitable[None]]) -> None:
+    async def _guarded(self, call_id: UUID, mine: _Work, work: Callable[[], Awaitable[None]]) -> None:
         try:
             await work()
         except Exception:
@@ -213,13 +220,15 @@ class Shift:
             # finds it and records what was received.
             log.exception("model call %s: the worker failed", call_id)
         finally:
-            self._calls.pop(call_id, None)
+            # A call that was let go may have been claimed again by now: then it is not ours to forget.
+            if self._calls.get(call_id) is mine:
+                del self._calls[call_id]
             self._wake.set()
 
-    def _cancel(self, call_id: UUID) -> None:
-        attempt = self._calls.get(call_id)
-        if attempt is not None:
-            attempt.ask_to_stop("cancelled")
+    def _ask_to_stop(self, call_id: UUID, reason: StopReason) -> None:
+        work = self._calls.get(call_id)
+        if work is not None and work.attempt is not None:
+            work.attempt.ask_to_stop(reason)
 
     def _pauses(self) -> Pauses:
         return Pauses(self._timings.reconnect_first_s, self._timings.reconnect_longest_s)

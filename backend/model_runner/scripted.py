@@ -76,6 +76,14 @@ class ScriptedRunner:
         with self._lock:
             self._standing = script
 
+    def reset(self) -> None:
+        """Forget scripts and requests, and let go what is held."""
+        with self._lock:
+            self._scripts.clear()
+            self._standing = None
+            self.requests = []
+        self.release()
+
     def release(self) -> None:
         """Let every script that holds now go on."""
         assert self._loop is not None

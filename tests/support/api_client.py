@@ -54,6 +54,7 @@ class ApiClient:
     def __init__(self, base_url: str) -> None:
         self.http = httpx.Client(base_url=base_url, timeout=30.0)
         self.email = ""
+        self.last_position = "0"
 
     def __enter__(self) -> Self:
         return self
@@ -96,6 +97,7 @@ class ApiClient:
         response = self.request(method, path, body, key=key)
         assert response.status_code == status, f"{method} {path}: {response.status_code} {response.text}"
         answer: Json = response.json()
+        self.last_position = answer.get("position", self.last_position)
         return answer
 
     def get(self, path: str, **params: Any) -> Json:
@@ -112,6 +114,8 @@ class ApiClient:
         return self.command("POST", path, {"content": content, **fields}, status=202)
 
     def transcript(self, conversation_id: str, **params: Any) -> list[Json]:
+        """The branch's rows, not older than this client's last command."""
+        params = {"after": self.last_position, **params}
         rows: list[Json] = self.get(f"/api/conversations/{conversation_id}/transcript/", **params)["results"]
         return rows
 

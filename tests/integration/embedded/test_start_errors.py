@@ -60,6 +60,14 @@ def test_a_data_dir_that_cannot_be_written(secret_key: str) -> None:
     assert line.endswith("Set DATA_DIR to a folder that you may write to.")
 
 
+def test_a_lock_file_that_cannot_be_opened(data_dir: Path) -> None:
+    # As it is for another user than the one who owns the data; a folder in its place refuses root as well.
+    (data_dir / "supervisor.lock").mkdir(parents=True)
+    line = only_line(data_dir)
+    assert line.startswith(f"{data_dir / 'supervisor.lock'} cannot be opened: ")
+    assert "set DATA_DIR to another folder" in line
+
+
 def test_a_database_that_does_not_answer(data_dir: Path) -> None:
     url = f"postgresql://me:s3cr%23t@127.0.0.1:{free_port()}/chats"
     line = only_line(data_dir, DATABASE_URL=url)

@@ -49,7 +49,7 @@ async def test_a_reply_goes_on_over_lost_connections(world: World) -> None:
         stream = await runner.stream()
         for place, word in enumerate(["one ", "two ", "three "]):
             stream.say(word)
-            await eventually(lambda place=place: len(world.chunks(asked)) > place)
+            await world.chunks_beyond(asked, place)
             await asyncio.to_thread(door.throw_everybody_out)
         stream.say("four")
         stream.give(Finished("stop"))

@@ -9,7 +9,11 @@ from contextlib import asynccontextmanager
 import psycopg
 import pytest
 
+from backend.application.ports import ClaimLost
 from backend.application.runner_port import Delta, Finished, RunnerEvent
+from backend.domain.commands import RecordModelCallResult, StartModelCallAttempt
+from backend.domain.errors import AttemptRefused
+from backend.domain.model_call import AttemptResult
 from backend.model_calls import leases, queue
 from backend.model_calls.link import Link
 from backend.model_calls.sweep import Sweep
@@ -54,7 +58,8 @@ async def test_two_workers_share_the_calls_and_send_each_once(world: World) -> N
             assert (reply.content, reply.outcome) == ("one two three", "complete")
     assert len(first.streams) + len(second.streams) == 50
     assert len({stream.body for stream in (*first.streams, *second.streams)}) == 50
-    assert first.streams and second.streams
+    assert first.streams
+    assert second.streams
     assert all(world.topics(one).count("ModelCallStarted.v1") == 1 for one in asked)
     assert world.queue() == []
 
@@ -71,7 +76,8 @@ async def test_a_worker_found_dead_drops_its_streams_and_goes_on_under_a_new_id(
         await asyncio.wait_for(stream.closed.wait(), 10)
         reply = await world.reply_of(asked)
         assert (reply.content, reply.outcome) == ("Shown before.", "interrupted")
-        assert reply.error is not None and reply.error.code == "worker_lost"
+        assert reply.error is not None
+        assert reply.error.code == "worker_lost"
         assert worker.worker_id != before
         assert world.live_workers() == [worker.worker_id]
         again = world.ask("again")
@@ -219,9 +225,72 @@ async def test_a_stop_records_what_a_longer_reply_has_so_far(world: World) -> No
         waiting = world.ask("nobody takes this any more")
     reply = await world.reply_of(asked)
     assert (reply.content, reply.outcome) == ("So far", "interrupted")
-    assert reply.error is not None and reply.error.code == "worker_stopped"
+    assert reply.error is not None
+    assert reply.error.code == "worker_stopped"
     assert stream.closed.is_set()
     assert world.live_workers() == []
     assert [row["call_id"] for row in world.queue()] == [waiting.call_id]
     async with working(world, TalkingRunner()):
         assert (await world.reply_of(waiting)).outcome == "complete"
+
+
+def _left_by_a_dead_worker(world: World, *texts: str) -> Asked:
+    """A call whose worker had started it, stored these chunks, and is dead now."""
+    asked = world.ask()
+    world.query("INSERT INTO model_call_worker (worker_id) VALUES ('gone')")
+    world.query(
+        "UPDATE model_call_queue SET claimed_by = 'gone', claim = 1, claimed_at = now() - interval '3 seconds'"
+    )
+    world.run(StartModelCallAttempt(asked.call_id, "runner", None, "gone", 1), actor="model-calls:gone")
+    for seq, text in enumerate(texts):
+        world.query("INSERT INTO call_chunk VALUES (%s, %s, 1, %s, '')", asked.call_id, seq, text)
+    return asked
+
+
+async def test_a_call_left_by_a_dead_worker_is_recorded_as_it_stands(world: World) -> None:
+    asked = _left_by_a_dead_worker(world, "shown ", "before")
+    world.query("UPDATE model_call_worker SET dead = true")
+    async with working(world, HeldRunner()):
+        reply = await world.reply_of(asked)
+    assert (reply.content, reply.outcome) == ("shown before", "interrupted")
+    end = world.ends(asked)[0][1]
+    assert (end["attempt"], end["chunk_count"], end["delivered_characters"]) == (1, 2, 12)
+    assert 2_900 <= end["first_token_ms"] <= end["duration_ms"]
+
+
+async def test_a_call_left_by_a_dead_worker_that_somebody_cancelled_is_cancelled(world: World) -> None:
+    asked = _left_by_a_dead_worker(world, "shown")
+    world.cancel(asked)
+    world.query("UPDATE model_call_worker SET dead = true")
+    async with working(world, HeldRunner()):
+        reply = await world.reply_of(asked)
+    assert (reply.content, reply.outcome, reply.error) == ("shown", "cancelled", None)
+
+
+async def test_a_worker_that_was_only_slow_cannot_record_over_the_one_that_took_over(world: World) -> None:
+    asked = _left_by_a_dead_worker(world, "shown")
+    world.query("UPDATE model_call_worker SET dead = true")
+    async with working(world, HeldRunner()):
+        await world.reply_of(asked)
+    late = RecordModelCallResult(
+        call_id=asked.call_id,
+        result=AttemptResult(attempt=1, outcome="complete", finish_reason="stop"),
+        content="shown and more",
+        reasoning="",
+        tool_calls=(),
+        reply_error=None,
+        worker="gone",
+        claim=1,
+    )
+    with pytest.raises((ClaimLost, AttemptRefused)):
+        world.run(late)
+    assert [reply.content for reply in world.replies(asked)] == ["shown"]
+
+
+async def test_every_worker_that_dies_is_forgotten_after_an_hour(world: World) -> None:
+    world.query("INSERT INTO model_call_worker VALUES ('old', now(), now() - interval '2 hours', true)")
+    world.query("INSERT INTO model_call_worker VALUES ('recent', now(), now() - interval '1 minute', true)")
+    link = Link(world.database_url, "test")
+    await leases.prune_dead_workers(link)
+    await link.close()
+    assert [row["worker_id"] for row in world.query("SELECT worker_id FROM model_call_worker")] == ["recent"]

@@ -34,7 +34,7 @@ async def test_a_reply_is_streamed_in_order_and_recorded_whole(world: World, ear
         stream.give(ResponseIdentity("chatcmpl-1", "scripted-model", "fp"))
         for place, word in enumerate(["An ", "event ", "is ", "a ", "fact."]):
             stream.say(word)
-            await eventually(lambda place=place: len(world.chunks(asked)) > place)
+            await world.chunks_beyond(asked, place)
         stream.give(Finished("stop"))
         stream.give(Usage(12, 5))
         stream.end()
@@ -178,7 +178,8 @@ async def test_an_end_before_the_first_word_is_a_failure(world: World) -> None:
         (await runner.stream()).end()
         reply = await world.reply_of(asked)
     assert reply.outcome == "failed"
-    assert reply.error is not None and reply.error.code == "empty_response"
+    assert reply.error is not None
+    assert reply.error.code == "empty_response"
 
 
 @pytest.mark.parametrize(
@@ -232,7 +233,8 @@ async def test_a_failure_before_the_first_word_is_failed_with_the_reason(
         asked = world.ask()
         reply = await world.reply_of(asked)
     assert (reply.content, reply.outcome) == ("", "failed")
-    assert reply.error is not None and reply.error.message
+    assert reply.error is not None
+    assert reply.error.message
     (topic, end) = world.ends(asked)[0]
     assert topic == "ModelCallFailed.v1"
     assert end["attempt"] == 1
@@ -255,7 +257,8 @@ async def test_a_prompt_that_differs_from_the_record_is_not_sent(world: World) -
         reply = await world.reply_of(asked)
     assert runner.streams == []
     assert reply.outcome == "failed"
-    assert reply.error is not None and reply.error.code == "prompt_mismatch"
+    assert reply.error is not None
+    assert reply.error.code == "prompt_mismatch"
     assert world.topics(asked) == ["ModelCallRequested.v1", "ModelCallFailed.v1"]
     assert world.ends(asked)[0][1]["attempt"] == 0
     assert world.queue() == []

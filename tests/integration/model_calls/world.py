@@ -125,6 +125,10 @@ class World:
     def chunks(self, asked: Asked) -> list[dict[str, Any]]:
         return self.query("SELECT * FROM call_chunk WHERE call_id = %s ORDER BY seq", asked.call_id)
 
+    async def chunks_beyond(self, asked: Asked, count: int) -> None:
+        """Wait until more than `count` chunks are stored."""
+        await eventually(lambda: len(self.chunks(asked)) > count)
+
     def queue(self) -> list[dict[str, Any]]:
         return self.query("SELECT * FROM model_call_queue ORDER BY queued_at")
 

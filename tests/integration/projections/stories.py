@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import psycopg
 from django.db import transaction
 
 from backend.application import call_handlers
@@ -32,9 +33,12 @@ from backend.domain.conversation import SELECTED_LEAF, Conversation
 from backend.domain.errors import DomainError
 from backend.domain.events import CallError, ReplyError, TokenUsage
 from backend.domain.model_call import AttemptResult
+from backend.event_store.mapper import VerbatimMapper
 from backend.event_store.memory import InMemoryEventStore
 from backend.event_store.store import PostgresEventStore
+from backend.event_store.subscription import EventReader
 from projections.projector import Projector
+from projections.registry import PROJECTORS
 
 assert call_handlers  # imported so that the handlers of what workers record are registered
 
@@ -242,6 +246,28 @@ def told_in_memory(seed: int, steps: int) -> list[RecordedEvent]:
     return store.read_after(0, store.end())
 
 
+def put(events: Sequence[RecordedEvent], database_url: str) -> int:
+    """Copy events into a real store in one commit, as an append would; returns the highest position."""
+    mapper = VerbatimMapper()
+    stored = [mapper.to_stored_event(recorded.event) for recorded in events]
+    with psycopg.connect(database_url) as connection:
+        for event in stored:
+            connection.execute(
+                "INSERT INTO events (originator_id, originator_version, topic, state) VALUES (%s, %s, %s, %s)",
+                (event.originator_id, event.originator_version, event.topic, event.state),
+            )
+        connection.execute("NOTIFY events")
+    return all_events(database_url)[-1].position
+
+
+def all_events(database_url: str) -> list[RecordedEvent]:
+    reader = EventReader(database_url)
+    try:
+        return reader.read_after(0, 100_000)
+    finally:
+        reader.close()
+
+
 def apply(projector: type[Projector], events: Sequence[RecordedEvent]) -> None:
     """One batch into a read model's tables, without a worker."""
     with transaction.atomic():
@@ -258,3 +284,17 @@ def rows_of(projector: type[Projector]) -> Rows:
     return {
         table.__name__: list(table._default_manager.order_by("pk").values()) for table in projector.tables
     }
+
+
+def present_rows() -> dict[str, Rows]:
+    """Everything that all read models keep."""
+    return {projector.name: rows_of(projector) for projector in PROJECTORS}
+
+
+def rows_from_scratch(database_url: str) -> dict[str, Rows]:
+    """What the tables must be, from all events at once. Replaces their content."""
+    events = all_events(database_url)
+    for projector in PROJECTORS:
+        empty(projector)
+        apply(projector, events)
+    return present_rows()

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from typing import ClassVar
 
 import psycopg
 import pytest
-from django.db import connection
 
-from backend.application.ports import RecordedEvent
 from backend.domain import events as e
 from backend.event_store.store import PostgresEventStore
-from backend.event_store.subscription import EventReader
 from projections import worker
 from projections.batches import Fenced, Place, apply_batch, ensure_places, is_database_trouble, places
 from projections.conversation_list.projector import ConversationListProjector
@@ -23,35 +19,15 @@ from projections.position_table import ProjectionPosition
 from projections.projector import Projector
 from projections.registry import PROJECTORS
 from projections.tracking import position_of, statuses, wait_until, worker_is_active
-from tests.integration.projections.stories import Rows, Story, apply, empty, real_store, rows_of
+from tests.integration.projections.stories import (
+    Story,
+    all_events,
+    empty,
+    present_rows,
+    rows_from_scratch,
+    rows_of,
+)
 from tests.integration.projections.workers import eventually, worker_thread
-
-
-@pytest.fixture
-def store(fresh_database: str) -> Iterator[PostgresEventStore]:
-    with real_store(fresh_database) as found:
-        yield found
-
-
-def all_events(database_url: str) -> list[RecordedEvent]:
-    reader = EventReader(database_url)
-    try:
-        return reader.read_after(0, 100_000)
-    finally:
-        reader.close()
-
-
-def rows_from_scratch(database_url: str) -> dict[str, Rows]:
-    """What the tables must be, from all events at once. Replaces their content."""
-    events = all_events(database_url)
-    for projector in PROJECTORS:
-        empty(projector)
-        apply(projector, events)
-    return {projector.name: rows_of(projector) for projector in PROJECTORS}
-
-
-def present_rows() -> dict[str, Rows]:
-    return {projector.name: rows_of(projector) for projector in PROJECTORS}
 
 
 def test_the_worker_catches_up_from_an_empty_positions_table_and_then_follows(
@@ -216,33 +192,6 @@ def test_an_event_that_no_release_can_read_stops_the_read_models_right_before_it
     assert [status.position for status in statuses()] == [readable] * len(PROJECTORS)
     assert all("FromTheFuture.v9" in status.error for status in statuses())
     assert all(f"the event after position {readable}" in status.error for status in statuses())
-
-
-def test_losing_the_database_again_and_again_loses_and_doubles_nothing(
-    fresh_database: str, store: PostgresEventStore
-) -> None:
-    story = Story(store, seed=3)
-    position = 0
-    with worker_thread(fresh_database) as thread:
-        for _ in range(4):
-            story.tell(25)
-            position = int(story.run_start()["position"])
-            cut_connections_of_others(fresh_database, store)
-        assert all(wait_until(projector.name, position, timeout_s=20) for projector in PROJECTORS)
-        assert thread.is_alive()
-        live = present_rows()
-
-    assert live == rows_from_scratch(fresh_database)
-
-
-def cut_connections_of_others(database_url: str, store: PostgresEventStore) -> None:
-    """End every connection to this database but our own two."""
-    connection.close()
-    with psycopg.connect(database_url, autocommit=True) as other:
-        other.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
 
 
 def test_a_worker_that_stands_by_stops_when_asked(fresh_database: str) -> None:
