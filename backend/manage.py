@@ -25,7 +25,9 @@ WITHOUT_DATABASE: Final = frozenset(
         "check",
         "collectstatic",
         "diffsettings",
+        "event_catalogue",
         "spectacular",
+        "event_catalogue",
     }
 )
 

@@ -6,6 +6,7 @@ compare is what keeps two workers, or a worker and a rebuild, from applying an e
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,15 +14,26 @@ from typing import Final
 
 import psycopg
 from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db.backends.utils import CursorWrapper
 
 from backend.application.ports import RecordedEvent
-from projections.position_table import REBUILDING, RUNNING, STOPPED, ProjectionPosition
+from projections.position_table import STOPPED, ProjectionPosition
 from projections.projector import Projector
+
+logger = logging.getLogger(__name__)
 
 _ERROR_LIMIT: Final = 4000
 # SQLSTATE classes in which not the event is to blame: connection, transaction rollback, resources,
 # object in use, operator intervention, system error, internal error.
 _NOT_THE_EVENT: Final = frozenset({"08", "40", "53", "55", "57", "58", "XX"})
+
+# Plain SQL, since these two run for every batch of every read model. Not waiting for the disk at commit
+# costs nothing: rows and position are lost together or not at all, and events are safe in the store.
+_LOCK: Final = (
+    "SELECT position, state, set_config('synchronous_commit', 'off', true)"
+    " FROM projection_position WHERE name = %s FOR UPDATE"
+)
+_MOVE_ON: Final = "UPDATE projection_position SET position = %s, updated_at = now() WHERE name = %s"
 
 
 @dataclass(frozen=True)
@@ -75,6 +87,14 @@ def apply_batch(projector: type[Projector], believed: Place, batch: Sequence[Rec
             recorded = batch[0]
             where = f"position {recorded.position}, {recorded.event.TOPIC}"
             raise PoisonEvent(projector, where, believed.position, error) from error
+        logger.warning(
+            "The read model %s failed on the events from position %d to %d, trying them one by one: %s: %s",
+            projector.name,
+            batch[0].position,
+            batch[-1].position,
+            type(error).__name__,
+            error,
+        )
     # Once more, one by one: everything before the poison is applied, and we learn which event it is.
     place = believed
     for recorded in batch:
@@ -97,7 +117,7 @@ def change_place(
 ) -> Place:
     """Change a position row that is still at `position`. Raises Fenced where it is not."""
     with transaction.atomic():
-        row = _lock(projector)
+        row = ProjectionPosition.objects.select_for_update().filter(name=projector.name).first()
         if row is None or row.position != position:
             raise Fenced(projector.name)
         change(row)
@@ -107,8 +127,8 @@ def change_place(
 
 def tidy(projector: type[Projector], believed: Place) -> None:
     """Let a read model drop what it keeps for a limited time only. Raises Fenced."""
-    with transaction.atomic():
-        _lock_as_believed(projector, believed)
+    with transaction.atomic(), connection.cursor() as cursor:
+        _lock_as_believed(cursor, projector, believed)
         projector.tidy(datetime.now(UTC))
 
 
@@ -125,29 +145,18 @@ def is_database_trouble(error: BaseException) -> bool:
 
 
 def _apply(projector: type[Projector], believed: Place, batch: Sequence[RecordedEvent]) -> Place:
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            # Rows and position are lost together or not at all, and events are safe in the store already:
-            # not waiting for the disk costs nothing that a restart does not bring back.
-            cursor.execute("SET LOCAL synchronous_commit TO off")
-        row = _lock_as_believed(projector, believed)
+    end = batch[-1].position
+    with transaction.atomic(), connection.cursor() as cursor:
+        _lock_as_believed(cursor, projector, believed)
         projector(datetime.now(UTC)).apply(batch)
-        row.position = batch[-1].position
-        row.save()
+        cursor.execute(_MOVE_ON, [end, projector.name])
         if projector.channel is not None and any(projector.concerns(recorded.event) for recorded in batch):
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_notify(%s, %s)", [projector.channel, str(row.position)])
-    return Place(row.position, row.state)
+            cursor.execute("SELECT pg_notify(%s, %s)", [projector.channel, str(end)])
+    return Place(end, believed.state)
 
 
-def _lock_as_believed(projector: type[Projector], believed: Place) -> ProjectionPosition:
-    row = _lock(projector)
-    if row is None or (row.position, row.state) != (believed.position, believed.state):
+def _lock_as_believed(cursor: CursorWrapper, projector: type[Projector], believed: Place) -> None:
+    cursor.execute(_LOCK, [projector.name])
+    row = cursor.fetchone()
+    if row is None or row[:2] != (believed.position, believed.state) or believed.state == STOPPED:
         raise Fenced(projector.name)
-    if row.state not in (RUNNING, REBUILDING):
-        raise Fenced(projector.name)
-    return row
-
-
-def _lock(projector: type[Projector]) -> ProjectionPosition | None:
-    return ProjectionPosition.objects.select_for_update().filter(name=projector.name).first()

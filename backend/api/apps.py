@@ -8,3 +8,7 @@ from django.apps import AppConfig
 class ApiConfig(AppConfig):
     name = "backend.api"
     label = "api"
+
+    def ready(self) -> None:
+        """Make the interface's description complete: its parts are found by being imported."""
+        from backend.api import schema  # noqa: F401

@@ -6,10 +6,10 @@ answer about a conversation comes from its aggregate. These views know no read t
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 from uuid import UUID
 
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -17,6 +17,7 @@ from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
 from backend import bootstrap
+from backend.api.asking import id_of_asking
 from backend.api.json_input import StrictJSONParser, sha256_of_json
 from backend.api.serializers import (
     AcceptedOutput,
@@ -24,11 +25,11 @@ from backend.api.serializers import (
     ConversationChangedOutput,
     MessageSentOutput,
     NoInput,
-    ProblemOutput,
     RegenerateReplyInput,
     ReplyRequestedOutput,
     SendUserMessageInput,
     StartConversationInput,
+    refusal,
 )
 from backend.application.ports import IdempotencyKey
 from backend.domain import commands as c
@@ -46,19 +47,20 @@ _PARAMETERS = [
     )
 ]
 _REFUSALS = {
-    400: OpenApiResponse(ProblemOutput, "A field does not fit; `errors` names it."),
-    401: OpenApiResponse(ProblemOutput, "Not logged in."),
-    404: OpenApiResponse(ProblemOutput, "There is no such thing, or it is somebody else's."),
-    409: OpenApiResponse(ProblemOutput, "The state of things does not allow it now."),
-    413: OpenApiResponse(ProblemOutput, "The request is larger than 1 MB."),
-    422: OpenApiResponse(ProblemOutput, "The Idempotency-Key was used for another request."),
+    **refusal(400, "A field does not fit; `errors` names it."),
+    **refusal(401, "Not logged in."),
+    **refusal(403, "The CSRF token is missing or wrong."),
+    **refusal(404, "There is no such thing, or it is somebody else's."),
+    **refusal(409, "The state of things does not allow it now."),
+    **refusal(413, "The request is larger than 1 MB."),
+    **refusal(422, "The Idempotency-Key was used for another request."),
 }
 
 
 class CommandView(APIView):
     """Base of all commands: strict bodies, idempotency, the commit's answer."""
 
-    parser_classes: ClassVar[Any] = [StrictJSONParser]
+    parser_classes = [StrictJSONParser]
 
     def read_input(self, request: Request, serializer_class: type[Serializer[Any]]) -> dict[str, Any]:
         """The request's fields. Raises ValidationError naming each field that does not fit."""
@@ -69,7 +71,7 @@ class CommandView(APIView):
     def run(self, request: Request, command: c.Command) -> Response:
         """Carry the command out in the name of the person logged in."""
         answer = bootstrap.run_command(
-            command, actor=f"user:{request.user.pk}", idempotency=_idempotency_key(request)
+            command, actor=f"user:{id_of_asking(request)}", idempotency=_idempotency_key(request)
         )
         return Response(dict(answer.body), status=answer.status)
 
@@ -86,7 +88,7 @@ class StartConversationMixin(CommandView):
     def post(self, request: Request) -> Response:
         """Start a conversation, with the installation's settings where none are given."""
         fields = self.read_input(request, StartConversationInput)
-        return self.run(request, c.StartConversation(owner_id=request.user.pk, **fields))
+        return self.run(request, c.StartConversation(owner_id=id_of_asking(request), **fields))
 
 
 class ChangeConversationMixin(CommandView):
@@ -101,7 +103,7 @@ class ChangeConversationMixin(CommandView):
     def patch(self, request: Request, conversation_id: UUID) -> Response:
         """Change the title, the settings, or where the conversation is listed; what is absent stays."""
         fields = self.read_input(request, ChangeConversationInput)
-        command = c.ChangeConversation(owner_id=request.user.pk, conversation_id=conversation_id, **fields)
+        command = c.ChangeConversation(owner_id=id_of_asking(request), conversation_id=conversation_id, **fields)
         return self.run(request, command)
 
     @extend_schema(
@@ -113,7 +115,7 @@ class ChangeConversationMixin(CommandView):
     def delete(self, request: Request, conversation_id: UUID) -> Response:
         """Delete the conversation and ask its running replies to stop. It can be restored."""
         self.read_input(request, NoInput)
-        command = c.DeleteConversation(owner_id=request.user.pk, conversation_id=conversation_id)
+        command = c.DeleteConversation(owner_id=id_of_asking(request), conversation_id=conversation_id)
         return self.run(request, command)
 
 
@@ -127,7 +129,7 @@ class RestoreConversationView(CommandView):
     def post(self, request: Request, conversation_id: UUID) -> Response:
         """Bring a deleted conversation back."""
         self.read_input(request, NoInput)
-        command = c.RestoreConversation(owner_id=request.user.pk, conversation_id=conversation_id)
+        command = c.RestoreConversation(owner_id=id_of_asking(request), conversation_id=conversation_id)
         return self.run(request, command)
 
 
@@ -142,7 +144,7 @@ class SendUserMessageView(CommandView):
         """Send a message and request the reply to it; the reply's text comes over /api/live/."""
         fields = self.read_input(request, SendUserMessageInput)
         command = c.SendUserMessage(
-            owner_id=request.user.pk, conversation_id=conversation_id, source=_source_of(request), **fields
+            owner_id=id_of_asking(request), conversation_id=conversation_id, source=_source_of(request), **fields
         )
         return self.run(request, command)
 
@@ -158,7 +160,7 @@ class RegenerateReplyView(CommandView):
         """Request another reply beside the one named, or to the user's message named."""
         fields = self.read_input(request, RegenerateReplyInput)
         command = c.RegenerateReply(
-            owner_id=request.user.pk,
+            owner_id=id_of_asking(request),
             conversation_id=conversation_id,
             message_id=message_id,
             source=_source_of(request),
@@ -177,7 +179,7 @@ class CancelModelCallView(CommandView):
     def post(self, request: Request, call_id: UUID) -> Response:
         """Ask a running model call to stop; what was received is kept. Repeated or too late is fine."""
         self.read_input(request, NoInput)
-        return self.run(request, c.CancelModelCall(owner_id=request.user.pk, call_id=call_id))
+        return self.run(request, c.CancelModelCall(owner_id=id_of_asking(request), call_id=call_id))
 
 
 def _source_of(request: Request) -> str:
@@ -200,7 +202,7 @@ def _idempotency_key(request: Request) -> IdempotencyKey | None:
             }
         )
     return IdempotencyKey(
-        user_id=request.user.pk,
+        user_id=id_of_asking(request),
         key=key,
         path=f"{request.method} {request.path}",
         body_sha256=sha256_of_json(request.data),

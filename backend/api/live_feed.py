@@ -13,7 +13,8 @@ from uuid import UUID
 
 from backend.api import live_frames, live_source
 from backend.api.live_frames import Cursor
-from backend.api.live_hub import ChunksMayBeMissing, LiveChunk, LiveHub, LiveRow, Subscription
+from backend.api.live_hub import ChunksMayBeMissing, LiveChunk, LiveHub, Subscription
+from backend.api.live_source import LiveRow
 
 PING_EVERY_S: Final = 15.0
 LOOK_AGAIN_S: Final = 0.25

@@ -13,6 +13,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -22,6 +23,7 @@ from weakref import WeakKeyDictionary
 import psycopg
 from django.db import Error as DatabaseError
 from django.db import connections
+from psycopg.conninfo import make_conninfo
 
 from backend.api import live_source
 from backend.api.live_source import LiveRow
@@ -33,11 +35,10 @@ CHUNKS_CHANNEL: Final = "call_chunks"
 READ_THREADS: Final = 4
 QUEUE_ITEMS: Final = 5_000
 QUEUE_BYTES: Final = 4 * 1024 * 1024
-SLOW_CLIENT_S: Final = 10.0
+SLOW_CLIENT_S: Final = 5.0
 LOOK_EVERY_S: Final = 1.0
 CATCH_UP_S: Final = 2.0
 START_TIMEOUT_S: Final = 5.0
-_KEEPALIVES: Final = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
 
 Result = TypeVar("Result")
 
@@ -121,7 +122,10 @@ class LiveHub:
     """One per event loop; get it with `hub_of_this_loop`."""
 
     def __init__(self, database_url: str) -> None:
-        self._database_url = database_url
+        # A server that vanished without a word is noticed within half a minute.
+        self._conninfo = make_conninfo(
+            database_url, keepalives_idle=10, keepalives_interval=5, keepalives_count=3
+        )
         self._threads = ThreadPoolExecutor(READ_THREADS, thread_name_prefix="live")
         self._subscriptions: set[Subscription] = set()
         self._watchers: dict[UUID, set[Subscription]] = {}
@@ -213,9 +217,7 @@ class LiveHub:
         pause = 0.1
         while True:
             try:
-                connection = await psycopg.AsyncConnection.connect(
-                    self._database_url, autocommit=True, **_KEEPALIVES
-                )
+                connection = await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True)
                 async with connection:
                     for channel in (CHANGES_CHANNEL, CHUNKS_CHANNEL):
                         await connection.execute(f"LISTEN {channel}")
@@ -263,10 +265,8 @@ class LiveHub:
     async def _deliver(self) -> None:
         """Hand changes out as soon as every read model has passed them; look by itself now and then."""
         while True:
-            try:
+            with suppress(TimeoutError):  # then look all the same: a notification may have been missed
                 await asyncio.wait_for(self._changed.wait(), LOOK_EVERY_S)
-            except TimeoutError:
-                pass  # a notification may have been missed
             self._changed.clear()
             if not self._subscriptions:
                 continue

@@ -7,7 +7,6 @@ was sent.
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 from drf_spectacular.utils import extend_schema
@@ -16,6 +15,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from backend import bootstrap
+from backend.accounts.models import User
+from backend.api.asking import id_of_asking, person_asking
 from backend.api.filters import ModelCallFilter, filter_parameters, filtered
 from backend.api.output_serializers import (
     ModelCallOutput,
@@ -41,7 +42,7 @@ class ModelCallListView(APIView):
         page = KeysetPage(request, ordering="-requested_at")
         with reading(request, "model_calls") as snapshot:
             rows = filtered(
-                ModelCallFilter, request, model_calls.list_model_calls(owner_id=_visible_owner(request.user))
+                ModelCallFilter, request, model_calls.list_model_calls(owner_id=_visible_owner(person_asking(request)))
             )
             found = page.take(rows)
             position = snapshot.position
@@ -58,7 +59,7 @@ class ModelCallView(APIView):
     def get(self, request: Request, call_id: UUID) -> Response:
         """One call: attempts, timings, usage, parameters, digests, outcome, and its events' places."""
         with reading(request, "model_calls") as snapshot:
-            row = model_calls.get_model_call(call_id=call_id, owner_id=_visible_owner(request.user))
+            row = model_calls.get_model_call(call_id=call_id, owner_id=_visible_owner(person_asking(request)))
             position = snapshot.position
         if row is None:
             raise UnknownModelCall(call_id)
@@ -78,7 +79,7 @@ class PromptView(APIView):
         store = bootstrap.event_store()
         position = store.end()
         # Somebody else's words are not shown here, to auditors neither: reading those leaves a trace of its own.
-        rebuilt = rebuild_own_prompt(store, call_id, request.user.pk)
+        rebuilt = rebuild_own_prompt(store, call_id, id_of_asking(request))
         return Response(
             {
                 "messages": list(rebuilt.prompt.messages),
@@ -91,9 +92,6 @@ class PromptView(APIView):
         )
 
 
-def _visible_owner(user: Any) -> UUID | None:
+def _visible_owner(user: User) -> UUID | None:
     """Whose calls this person may see: their own, or with an auditor's rights everybody's (None)."""
-    if user.is_auditor or user.is_staff:
-        return None
-    owner_id: UUID = user.pk
-    return owner_id
+    return None if user.is_auditor or user.is_staff else user.pk

@@ -16,6 +16,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from backend import bootstrap
+from backend.accounts.models import User
+from backend.api.asking import id_of_asking, person_asking
 from backend.api.filters import ConversationFilter, filter_parameters, filtered
 from backend.api.output_serializers import (
     ConversationOutput,
@@ -46,7 +48,7 @@ _EVENTS_LIMIT: Final = 100
 _LARGEST_LIMIT: Final = 200
 
 
-def owner_context(user: Any) -> dict[str, Any]:
+def owner_context(user: User) -> dict[str, Any]:
     """The context that ConversationRowOutput needs for this person's own conversations."""
     return {"owner": {"id": str(user.pk), "display_name": user.display_name}}
 
@@ -72,11 +74,11 @@ class ListConversationsMixin(APIView):
         page = KeysetPage(request, ordering=_ordering(request))
         with reading(request, "conversation_list") as snapshot:
             rows = filtered(
-                ConversationFilter, request, conversation_list.list_conversations(owner_id=request.user.pk)
+                ConversationFilter, request, conversation_list.list_conversations(owner_id=id_of_asking(request))
             )
             found = page.take(rows)
             position = snapshot.position
-        results = ConversationRowOutput(found, many=True, context=owner_context(request.user)).data
+        results = ConversationRowOutput(found, many=True, context=owner_context(person_asking(request))).data
         return Response({"results": results, **page.links(), "position": str(position)})
 
 
@@ -89,11 +91,11 @@ class ReadConversationMixin(APIView):
     def get(self, request: Request, conversation_id: UUID) -> Response:
         """One of my conversations: its settings, its counts, where it stands."""
         with reading(request, "conversation_list") as snapshot:
-            row = conversation_list.get_conversation(conversation_id=conversation_id, owner_id=request.user.pk)
+            row = conversation_list.get_conversation(conversation_id=conversation_id, owner_id=id_of_asking(request))
             position = snapshot.position
         if row is None:
             raise UnknownConversation(conversation_id)
-        context = {**owner_context(request.user), "position": str(position)}
+        context = {**owner_context(person_asking(request)), "position": str(position)}
         return Response(ConversationOutput(row, context=context).data)
 
 
@@ -115,7 +117,7 @@ class TranscriptView(APIView):
         with reading(request, "transcript") as snapshot:
             page = transcript.get_transcript(
                 conversation_id=conversation_id,
-                owner_id=request.user.pk,
+                owner_id=id_of_asking(request),
                 leaf_id=leaf_id,
                 before=before,
                 limit=limit,
@@ -153,7 +155,7 @@ class ConversationEventsView(APIView):
         store = bootstrap.event_store()
         position = store.end()
         rows = conversation_events(
-            store, conversation_id, request.user.pk, after_version=after_version, limit=limit + 1
+            store, conversation_id, id_of_asking(request), after_version=after_version, limit=limit + 1
         )
         page, more = rows[:limit], len(rows) > limit
         return Response(

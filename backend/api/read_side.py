@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.request import Request
 
 from backend.api.live_frames import LARGEST_POSITION
-from backend.api.serializers import ProblemOutput
+from backend.api.serializers import refusal
 from projections import tracking
 
 AFTER_TIMEOUT_S: Final = 2.0
@@ -26,12 +26,12 @@ AFTER_PARAMETER = OpenApiParameter(
     str,
     description="A position from an earlier answer: wait until what is read has passed it, at most 2 seconds.",
 )
-QUERY_REFUSALS: dict[int, OpenApiResponse] = {
-    400: OpenApiResponse(ProblemOutput, "A parameter does not fit; `errors` names it."),
-    401: OpenApiResponse(ProblemOutput, "Not logged in."),
-    503: OpenApiResponse(ProblemOutput, "The read model is behind or being rebuilt; see Retry-After."),
+QUERY_REFUSALS = {
+    **refusal(400, "A parameter does not fit; `errors` names it."),
+    **refusal(401, "Not logged in."),
+    **refusal(503, "The read model is behind or being rebuilt; see Retry-After."),
 }
-NOT_FOUND_REFUSAL = {404: OpenApiResponse(ProblemOutput, "There is no such thing, or it is somebody else's.")}
+NOT_FOUND_REFUSAL = refusal(404, "There is no such thing, or it is somebody else's.")
 
 
 class ReadModelUnavailable(APIException):

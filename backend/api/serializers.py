@@ -6,6 +6,7 @@ session and the address. No field is looked up, defaulted or corrected here.
 
 from __future__ import annotations
 
+from drf_spectacular.utils import OpenApiResponse
 from rest_framework import serializers
 
 from backend.api.input_fields import (
@@ -107,3 +108,11 @@ class ProblemOutput(serializers.Serializer[object]):
     detail = serializers.CharField()
     code = serializers.CharField()
     errors = serializers.DictField(child=serializers.ListField(child=serializers.CharField()), required=False)
+
+
+PROBLEM_JSON = "application/problem+json"
+
+
+def refusal(status: int, description: str) -> dict[tuple[int, str], OpenApiResponse]:
+    """How a view's description says that it may answer with a problem, and when."""
+    return {(status, PROBLEM_JSON): OpenApiResponse(ProblemOutput, description)}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from django.urls import include, path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularAPIView
 
 from backend.api.account_views import MeView, SetupView
+from backend.api.docs_view import docs
 from backend.api.health import healthz, readyz
 
 urlpatterns = [
@@ -14,6 +15,6 @@ urlpatterns = [
     path("api/me/", MeView.as_view(), name="me"),
     path("api/setup/", SetupView.as_view(), name="setup"),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("api/docs/", docs, name="docs"),
     path("api/", include("backend.api.routes")),
 ]

@@ -96,7 +96,11 @@ class InvalidParameter(InvalidInput):
     code = "parameter_invalid"
 
     def __init__(self, name: str, *, expected: str, found: object) -> None:
-        shown = repr(found)
+        try:
+            shown = repr(found)
+        except ValueError:
+            # Python refuses to write out whole numbers of more than 4,300 digits.
+            shown = "a number of thousands of digits"
         if len(shown) > 80:
             shown = f"{shown[:80]}…"
         super().__init__(f"{name} must be {expected}; found {shown}. Change it and send again.", field=f"params.{name}")

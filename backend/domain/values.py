@@ -7,6 +7,7 @@ Numbers of parameters become decimal strings here, so that stored bytes never de
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 
@@ -36,6 +37,8 @@ _INTEGER_PARAMS: dict[str, tuple[int, int]] = {
 DECIMAL_PARAMS = frozenset(_DECIMAL_PARAMS)
 INTEGER_PARAMS = frozenset(_INTEGER_PARAMS)
 STOP_LIMIT = 4
+NUMBER_LENGTH = 64
+_DECIMAL_TEXT = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
 
 def check_text(text: str, *, field: str, limit_bytes: int) -> str:
@@ -120,13 +123,16 @@ def _number(value: object) -> Decimal | None:
         return None
     if isinstance(value, float) and not math.isfinite(value):
         return None
-    if isinstance(value, str | int) and len(str(value)[:65]) > 64:
+    if isinstance(value, int) and abs(value) >= 10**NUMBER_LENGTH:
+        return None
+    # Decimal() itself would also take underscores, surrounding spaces and the digits of other scripts.
+    if isinstance(value, str) and (len(value) > NUMBER_LENGTH or not _DECIMAL_TEXT.fullmatch(value)):
         return None
     try:
         number = Decimal(str(value))
     except ArithmeticError:
         return None
-    return number if number.is_finite() and abs(number.adjusted()) < 64 else None
+    return number if number.is_finite() and abs(number.adjusted()) < NUMBER_LENGTH else None
 
 
 def _check_stop(value: object) -> list[str]:

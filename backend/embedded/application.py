@@ -39,6 +39,7 @@ class Programs:
     """The arguments, after `python`, of every program that is ours. Tests put small stand-ins in their place."""
 
     setup: tuple[tuple[str, ...], ...] = ((MANAGE, "migrate", "--noinput"), (MANAGE, "createcachetable"))
+    setup_code: tuple[str, ...] = (MANAGE, "setup_code")
     web: tuple[str, ...] = ("-m", "backend.embedded.web_server")
     runner: tuple[str, ...] = ("-m", "backend.model_runner.builtin")
     projections: tuple[str, ...] = (MANAGE, "run_projections")
@@ -92,9 +93,22 @@ class Application:
         if self._runner_port is not None:
             with self._progress.step("Waiting for the model", f"{BUILTIN_MODEL} is loaded"):
                 await self._wait_for_runner(supervisor, self._runner_port)
+        await self._show_setup_code(supervisor)
         seconds = time.monotonic() - began
         self._progress.say(f"Started in {seconds:.1f} s. Ctrl+C stops everything. Logs: {self._logs}")
         self._progress.say(f"Verbatim is ready: {page_url(self._environment.host, self._environment.port)}")
+
+    async def _show_setup_code(self, supervisor: Supervisor) -> None:
+        """Where other machines reach the page, only whoever sees this terminal may make the first account."""
+        if self._environment.is_loopback:
+            return
+        command = self._python(self._programs.setup_code)
+        log = self._logs / "setup.log"
+        code = (await supervisor.run_command("Asking for the setup code", command, log, answers=True)).strip()
+        if code:
+            self._progress.say(
+                f"The first account becomes the administrator. It needs this setup code: {code}"
+            )
 
     def _postgres_plan(self, postgres: EmbeddedPostgres) -> PartPlan:
         async def clear_leftovers() -> None:

@@ -83,25 +83,36 @@ class Supervisor:
             return False
         return True
 
-    async def run_command(self, name: str, command: ChildCommand, log_file: Path) -> None:
-        """Run a command to its end. Raises StartError when it fails, naming its log and its last line."""
+    async def run_command(
+        self, name: str, command: ChildCommand, log_file: Path, *, answers: bool = False
+    ) -> str:
+        """Run a command to its end. Raises StartError when it fails, naming its log and its last line.
+
+        answers: give back what it printed, which otherwise goes to the log as its errors do.
+        """
         rotate_log(log_file)
         arguments: dict[str, Any] = popen_arguments(command)
         with log_file.open("ab") as log:
             process = await asyncio.create_subprocess_exec(
-                *argument_list(command), stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, **arguments
+                *argument_list(command),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE if answers else log,
+                stderr=log,
+                **arguments,
             )
         try:
-            code = await self._unless_hopeless(process.wait())
+            printed, _ = await self._unless_hopeless(process.communicate())
         finally:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
+        code = await process.wait()
         if code != 0:
             said = " | ".join(last_lines(log_file, 1))
             raise StartError(
                 f"{name} {describe_exit(code)}. Read {log_file}; its last line: {said or 'none'}"
             )
+        return (printed or b"").decode("utf-8", "replace")
 
     async def _unless_hopeless(self, work: Awaitable[T]) -> T:
         """The result of `work`, unless a part keeps ending meanwhile, which raises StartError."""

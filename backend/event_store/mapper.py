@@ -22,15 +22,15 @@ from backend.event_store.upcasting import UPCASTERS, Upcasters
 REGISTERED = (conversation.Conversation, model_call.ModelCall, events.VerbatimEvent)
 
 # The library's `timestamp` is stored, like everywhere else in the product, as `at`.
-_STORED_NAMES = {"timestamp": "at"}
-_FIELD_NAMES = {stored: name for name, stored in _STORED_NAMES.items()}
+STORED_NAMES = {"timestamp": "at"}
+_FIELD_NAMES = {stored: name for name, stored in STORED_NAMES.items()}
 _IN_COLUMNS = frozenset({"originator_id", "originator_version"})
 
 
 def encode_payload(event: VerbatimEvent) -> bytes:
     """The stored bytes of an event: compact JSON in UTF-8, fields in the order of their declaration."""
     payload = {
-        _STORED_NAMES.get(name, name): to_plain(getattr(event, name))
+        STORED_NAMES.get(name, name): to_plain(getattr(event, name))
         for name in revivers_of(type(event))
         if name not in _IN_COLUMNS
     }

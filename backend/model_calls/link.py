@@ -35,11 +35,19 @@ class DatabaseAway(Exception):
 class Link:
     """Runs statements one at a time on one connection."""
 
-    def __init__(self, database_url: str, purpose: str, *, durable: bool = True) -> None:
+    def __init__(
+        self,
+        database_url: str,
+        purpose: str,
+        *,
+        durable: bool = True,
+        statement_timeout_ms: int = STATEMENT_TIMEOUT_MS,
+    ) -> None:
         """durable False: a commit does not wait for the disk (synchronous_commit off)."""
         self._database_url = database_url
         self._purpose = purpose
         self._durable = durable
+        self._statement_timeout_ms = statement_timeout_ms
         self._connection: psycopg.AsyncConnection[DictRow] | None = None
         self._lock = asyncio.Lock()
         self.connections = 0
@@ -82,7 +90,7 @@ class Link:
         )
         try:
             await connection.execute(f"SET lock_timeout = {LOCK_TIMEOUT_MS}")
-            await connection.execute(f"SET statement_timeout = {STATEMENT_TIMEOUT_MS}")
+            await connection.execute(f"SET statement_timeout = {self._statement_timeout_ms}")
             await connection.execute(f"SET synchronous_commit = {'on' if self._durable else 'off'}")
         except BaseException:
             await connection.close()  # also when cancelled: nobody else knows of this connection

@@ -68,6 +68,8 @@ class Shift:
         self._control = Link(database_url, "control")
         self._listening = Link(database_url, "listen")
         self._flushing = Link(database_url, "chunks", durable=False)
+        # Looks at all calls there ever were, however long that takes; nothing waits for it.
+        self._repairing = Link(database_url, "repair", statement_timeout_ms=0)
         self._tools = Tools(
             persistence=Persistence(store, run_command, executor, timings),
             runner=runner,
@@ -90,19 +92,26 @@ class Shift:
                 # Listening for the wish to stop comes first: a worker without a database can be stopped too.
                 group.create_task(self._end_when_told())
                 await self._start()
-                for loop in (self._beat, self._listen, self._claim, self._sweep_on, self._tools.writer.run):
+                loops = (
+                    self._beat,
+                    self._listen,
+                    self._claim,
+                    self._sweep_on,
+                    self._repair,
+                    self._tools.writer.run,
+                )
+                for loop in loops:
                     group.create_task(loop())
         finally:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
-            for link in (self._control, self._listening, self._flushing):
+            for link in (self._control, self._listening, self._flushing, self._repairing):
                 await link.close()
 
     async def _start(self) -> None:
         await until_back(lambda: leases.register(self._control, self.worker_id), self._pauses())
         self._last_beat = time.monotonic()
-        await until_back(lambda: repair_queue(self._control, self._tools.persistence), self._pauses())
         self._wake.set()
         log.info("worker %s is ready", self.worker_id)
 
@@ -182,6 +191,11 @@ class Shift:
             for call_id in findings.cancelled:
                 self._ask_to_stop(call_id, "cancelled")
             self._wake.set()
+
+    async def _repair(self) -> None:
+        """Once, at the start."""
+        await until_back(lambda: repair_queue(self._repairing, self._tools.persistence), self._pauses())
+        await self._repairing.close()
 
     async def _end_when_told(self) -> None:
         """Let running replies finish for a moment, record the others as they are, end the lease."""

@@ -1,6 +1,7 @@
 """Server-sent events from bytes, by the WHATWG specification. Pure: knows nothing of HTTP or of models.
 
 Bytes may be cut anywhere, also inside a character or between CR and LF: the events are the same.
+What stands after the last blank line when the stream ends is dropped, as the specification wants.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import codecs
 from dataclasses import dataclass
 
-LINE_LIMIT_CHARACTERS = 16 * 1024 * 1024
+EVENT_LIMIT_CHARACTERS = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -26,54 +27,88 @@ class Comment:
     text: str
 
 
-class LineTooLong(ValueError):
-    """A line grew beyond what any honest server sends."""
+@dataclass(frozen=True)
+class OtherField:
+    """A field the specification does not know. A browser ignores it; one runner puts its errors there."""
+
+    name: str
+    value: str
+
+
+SseItem = ServerSentEvent | Comment | OtherField
+
+
+class EventTooLong(ValueError):
+    """A line or an event grew beyond what any honest server sends."""
 
 
 class SseParser:
     """Feed it bytes as they arrive; it gives back whatever is complete."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, limit_characters: int = EVENT_LIMIT_CHARACTERS) -> None:
+        self._limit = limit_characters
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-        self._rest = ""
+        # The unfinished line stays in pieces: joining it at every read would make a long line quadratic.
+        self._pieces: list[str] = []
+        self._line_characters = 0
         self._data: list[str] = []
-        self._event = "message"
-        self._first = True
+        self._data_characters = 0
+        self._event = ""
+        self._at_start = True
         self._after_cr = False
 
-    def feed(self, data: bytes) -> list[ServerSentEvent | Comment]:
-        """Events and comments completed by these bytes, in order. Raises LineTooLong."""
+    def feed(self, data: bytes) -> list[SseItem]:
+        """Events, comments and other fields completed by these bytes, in order. Raises EventTooLong."""
         text = self._decoder.decode(data)
-        if self._first and text:
-            self._first = False
+        if not text:
+            return []
+        if self._at_start:
+            self._at_start = False
             text = text.removeprefix("\ufeff")
         # A CR at the end of one read and an LF at the start of the next are one line end.
-        if self._after_cr and text:
+        if self._after_cr:
             text = text.removeprefix("\n")
-            self._after_cr = False
-        if text.endswith("\r"):
-            self._after_cr = True
-        found: list[ServerSentEvent | Comment] = []
-        lines = (self._rest + text).replace("\r\n", "\n").replace("\r", "\n").split("\n")
-        self._rest = lines.pop()
-        if len(self._rest) > LINE_LIMIT_CHARACTERS:
-            raise LineTooLong(f"A line of more than {LINE_LIMIT_CHARACTERS:,} characters came without an end.")
-        for line in lines:
+        self._after_cr = text.endswith("\r")
+        *ends, rest = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        found: list[SseItem] = []
+        for end in ends:
+            self._keep(end)
+            line = "".join(self._pieces)
+            self._pieces, self._line_characters = [], 0
             self._take(line, found)
+        self._keep(rest)
         return found
 
-    def _take(self, line: str, found: list[ServerSentEvent | Comment]) -> None:
+    def _keep(self, piece: str) -> None:
+        self._line_characters += len(piece)
+        self._refuse_beyond(self._line_characters)
+        if piece:
+            self._pieces.append(piece)
+
+    def _take(self, line: str, found: list[SseItem]) -> None:
         if not line:
             if self._data:
-                found.append(ServerSentEvent("\n".join(self._data), self._event))
-            self._data, self._event = [], "message"
+                found.append(ServerSentEvent("\n".join(self._data), self._event or "message"))
+            self._data, self._data_characters, self._event = [], 0, ""
             return
         if line.startswith(":"):
             found.append(Comment(line[1:].strip()))
             return
         name, _, value = line.partition(":")
         value = value.removeprefix(" ")
-        if name == "data":
-            self._data.append(value)
-        elif name == "event":
-            self._event = value
+        match name:
+            case "data":
+                self._data.append(value)
+                # The newline that joins it counts too, else empty lines could pile up without end.
+                self._data_characters += len(value) + 1
+                self._refuse_beyond(self._data_characters - 1)
+            case "event":
+                self._event = value
+            case "id" | "retry":
+                pass  # they are for clients that connect again; a reply is never asked for twice
+            case _:
+                found.append(OtherField(name, value))
+
+    def _refuse_beyond(self, characters: int) -> None:
+        if characters > self._limit:
+            raise EventTooLong(f"a piece of the stream has more than {self._limit:,} characters")

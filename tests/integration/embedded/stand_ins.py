@@ -48,6 +48,7 @@ def run_with_stand_ins() -> int:
 
     programs = Programs(
         setup=(("-m", MODULE, "setup"),),
+        setup_code=("-m", MODULE, "setup-code"),
         web=("-m", MODULE, "web"),
         runner=("-m", MODULE, "runner"),
         projections=("-m", MODULE, "projections"),
@@ -66,6 +67,9 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     if options.part == "run":
         return run_with_stand_ins()
+    if options.part == "setup-code":
+        print("01234567")
+        return 0
     manner = os.environ.get(f"STAND_IN_{options.part.upper().replace('-', '_')}", "")
     print(f"{options.part} starts as process {os.getpid()}", flush=True)
     if manner == "fail":

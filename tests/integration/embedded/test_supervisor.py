@@ -184,6 +184,17 @@ def test_a_second_supervisor_on_the_same_data_is_one_line(data_dir: Path) -> Non
         assert get(stack.port)
 
 
+def test_where_others_reach_it_the_code_for_the_first_account_is_shown(data_dir: Path) -> None:
+    with small_stack(data_dir, HOST="0.0.0.0", SECRET_KEY="k" * 50, ALLOWED_HOSTS="localhost") as stack:
+        stack.wait_until_ready()
+        shown = [line for line in stack.lines() if "01234567" in line]
+        assert shown == ["The first account becomes the administrator. It needs this setup code: 01234567"]
+        assert stack.lines()[-1] == f"Verbatim is ready: http://127.0.0.1:{stack.port}/"
+    with small_stack(data_dir) as stack:
+        stack.wait_until_ready()
+        assert "01234567" not in stack.output()
+
+
 def test_a_large_log_is_put_aside_at_the_next_start(data_dir: Path) -> None:
     (data_dir / "logs").mkdir(parents=True, exist_ok=True)
     (data_dir / "logs" / "web.log").write_bytes(b"x" * 10_000_001)

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -10,7 +15,9 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.sql import SQL, Identifier
 
 from backend.application.runner_port import Finished
+from backend.embedded.postgres import embedded_postgres, stop
 from tests.integration.model_calls.world import HeldRunner, World, eventually, working
+from tests.support.databases import FOLDER_PREFIX, migrate
 
 pytestmark = pytest.mark.asyncio
 
@@ -23,10 +30,15 @@ class Door:
         self._admin_url = make_conninfo(database_url, dbname="postgres")
 
     def throw_everybody_out(self) -> None:
+        self.throw_out("%")
+
+    def throw_out(self, who: str) -> None:
+        """End the connections of the programs whose name is like `who`."""
         with psycopg.connect(self._admin_url, autocommit=True) as admin:
             admin.execute(
-                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s",
-                (self._name,),
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+                " WHERE datname = %s AND application_name LIKE %s",
+                (self._name, who),
             )
 
     def close(self) -> None:
@@ -111,3 +123,56 @@ async def test_a_worker_without_a_database_can_be_stopped(world: World) -> None:
         await asyncio.sleep(0.3)
         worker.stop()
     door.open()
+
+
+class OwnServer:
+    """A server for one test, which may crash: ended without a checkpoint and without writing out its memory."""
+
+    def __init__(self, folder: Path) -> None:
+        self._postgres = embedded_postgres(folder)
+        self.url = self._postgres.url()
+        self.start()
+        migrate(self.url)
+
+    def start(self) -> None:
+        self._postgres.prepare()
+        self._process = self._postgres.start()
+
+    def crash(self) -> None:
+        self._process.send_signal(signal.SIGQUIT)
+        self._process.wait(20)
+
+    def stop(self) -> None:
+        stop(self._process)
+
+
+@pytest.fixture
+def own_server() -> Iterator[OwnServer]:
+    folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX))
+    folder.chmod(0o755)  # the server may run as another user than root
+    try:
+        server = OwnServer(folder)
+        yield server
+        server.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+async def test_a_reply_survives_a_crash_of_the_database(own_server: OwnServer) -> None:
+    world, runner = World(own_server.url), HeldRunner()
+    whole = "".join(f"{number} " for number in range(50)) + "said while it was away"
+    async with working(world, runner):
+        asked = world.ask()
+        stream = await runner.stream()
+        for number in range(50):
+            stream.say(f"{number} ")
+            await asyncio.sleep(0.01)
+        await asyncio.to_thread(own_server.crash)
+        stream.say("said while it was away")
+        await asyncio.to_thread(own_server.start)
+        await eventually(lambda: "".join(chunk["text"] for chunk in world.chunks(asked)) == whole)
+        stream.give(Finished("stop"))
+        stream.end()
+        reply = await world.reply_of(asked)
+    world.close()
+    assert (reply.content, reply.outcome) == (whole, "complete")

@@ -20,6 +20,7 @@ from backend.model_calls.sweep import Sweep
 from backend.model_calls.timings import WorkerTimings
 from tests.integration.model_calls.world import (
     QUICK,
+    Asked,
     Ears,
     HeldRunner,
     HeldStream,
@@ -90,7 +91,7 @@ async def test_a_worker_found_dead_drops_its_streams_and_goes_on_under_a_new_id(
 
 async def test_a_flush_that_meets_the_death_of_its_worker_is_refused(world: World, ears: Ears) -> None:
     runner = HeldRunner()
-    slow_beats = WorkerTimings(**{**vars(QUICK), "heartbeat_s": 5.0, "lease_s": 30.0, "sweep_s": 5.0})
+    slow_beats = WorkerTimings(**{**vars(QUICK), "heartbeat_s": 5.0, "lease_s": 30.0, "sweep_s": 0.5})
     async with working(world, runner, slow_beats):
         asked = world.ask()
         stream = await runner.stream()

@@ -8,13 +8,14 @@ from uuid import uuid4
 import pytest
 
 from backend.application.ports import ClaimFence, ClaimLost, DequeueUnclaimedCall, QueueCall
+from backend.application.runner_port import Finished
 from backend.domain.commands import StartModelCallAttempt
 from backend.domain.envelope import Envelope
 from backend.model_calls.link import Link
 from backend.model_calls.persistence import Persistence
 from backend.model_calls.repair import repair_queue
 from backend.model_calls.stored_chunks import remove_old_chunks
-from tests.integration.model_calls.world import QUICK, Asked, SystemClock, World
+from tests.integration.model_calls.world import QUICK, Asked, HeldRunner, SystemClock, World, working
 
 
 def _stamp() -> Envelope:
@@ -109,6 +110,19 @@ async def test_the_queue_is_repaired_from_the_events(world: World) -> None:
     assert set(rows) == {missing.call_id, kept.call_id, held.call_id}
     assert rows[missing.call_id]["conversation_id"] == missing.conversation_id
     assert (rows[held.call_id]["claimed_by"], rows[held.call_id]["claim"]) == ("somebody", 3)
+
+
+@pytest.mark.asyncio
+async def test_a_call_missing_from_the_queue_is_found_when_a_worker_starts(world: World) -> None:
+    asked = world.ask()
+    world.query("DELETE FROM model_call_queue")
+    runner = HeldRunner()
+    async with working(world, runner):
+        stream = await runner.stream()
+        stream.give(Finished("stop"))
+        stream.end()
+        reply = await world.reply_of(asked)
+    assert reply.outcome == "complete"
 
 
 @pytest.mark.asyncio

@@ -48,7 +48,7 @@ async def test_a_reply_is_streamed_in_order_and_recorded_whole(world: World, ear
     )
     assert [chunk["seq"] for chunk in world.chunks(asked)] == [0, 1, 2, 3, 4]
     assert "".join(chunk["text"] for chunk in world.chunks(asked)) == reply.content
-    assert ears.text(asked) == reply.content
+    await eventually(lambda: ears.text(asked) == reply.content)
     assert ears.frames[0] == {"c": str(asked.call_id), "r": str(asked.reply_id), "state": "started"}
 
     (topic, end) = world.ends(asked)[0]
@@ -111,7 +111,7 @@ async def test_reasoning_and_tool_calls_are_kept_apart(world: World, ears: Ears)
         {"id": "a", "type": "function", "function": {"name": "first", "arguments": '{"x":1}'}},
         {"id": "b", "type": "function", "function": {"name": "second", "arguments": "{}"}},
     ]
-    assert [frame["g"] for frame in ears.frames if "g" in frame] == ["Let me think."]
+    await eventually(lambda: [frame["g"] for frame in ears.frames if "g" in frame] == ["Let me think."])
 
 
 async def test_text_that_nothing_can_store_is_replaced_not_fatal(world: World) -> None:

@@ -39,7 +39,7 @@ async def test_a_whole_reply_over_http(
         asked = world.ask("Is it kept?")
         reply = await world.reply_of(asked)
     assert (reply.content, reply.reasoning, reply.outcome) == ("Every word is kept.", "Hm.", "complete")
-    assert ears.text(asked) == reply.content
+    await eventually(lambda: ears.text(asked) == reply.content)
     (sent,) = scripted.completions
     assert len(sent.body) == world.call(asked).body_length
     assert sent.json["messages"][-1]["content"] == "Is it kept?"

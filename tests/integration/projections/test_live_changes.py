@@ -6,12 +6,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from backend.application.ports import RecordedEvent
 from projections.batches import Fenced, Place, apply_batch, ensure_places, places, tidy
 from projections.live_changes.projector import KEPT, LiveChangesProjector
 from projections.live_changes.queries import changes_after, oldest_cursor
 from projections.live_changes.read_table import LiveChangeRow, LiveStreamRow
 from projections.registry import PROJECTORS
-from tests.integration.projections.stories import Story, apply, empty, in_memory, rows_of
+from tests.integration.projections.stories import apply, empty, in_memory, rows_of
 
 pytestmark = pytest.mark.usefixtures("fresh_database")
 
@@ -51,7 +52,7 @@ def test_each_event_is_told_with_its_ids_and_without_texts() -> None:
     assert [c.position for c in changes_after(position=4, owner_id=owner, limit=2)] == [5, 6]
 
 
-def old_and_new() -> tuple[int, list[object]]:
+def old_and_new() -> tuple[int, list[RecordedEvent]]:
     """A story of which the first half is older than what is kept; the last old position, and all events."""
     store, story = in_memory(seed=1)
     story.began = datetime.now(UTC) - KEPT - timedelta(hours=1)
@@ -59,14 +60,14 @@ def old_and_new() -> tuple[int, list[object]]:
     last_old = store.end()
     story.began = datetime.now(UTC) - timedelta(hours=1)
     story.tell(60)
-    return last_old, list(store.read_after(0, store.end()))
+    return last_old, store.read_after(0, store.end())
 
 
 def test_old_changes_are_dropped_at_once_when_they_come_late_and_the_horizon_says_so() -> None:
     last_old, events = old_and_new()
     assert oldest_cursor() == 0
 
-    apply(LiveChangesProjector, events)  # type: ignore[arg-type]
+    apply(LiveChangesProjector, events)
 
     assert oldest_cursor() == last_old
     kept = changes_after(position=0, owner_id=None, limit=10_000)
@@ -96,17 +97,17 @@ def test_tidying_drops_what_has_grown_old_and_later_events_still_find_their_owne
 
 def test_delivering_old_events_again_brings_nothing_back() -> None:
     last_old, events = old_and_new()
-    apply(LiveChangesProjector, events)  # type: ignore[arg-type]
+    apply(LiveChangesProjector, events)
     before = rows_of(LiveChangesProjector)
 
-    apply(LiveChangesProjector, events[last_old // 2 :])  # type: ignore[arg-type]
-    apply(LiveChangesProjector, events)  # type: ignore[arg-type]
+    apply(LiveChangesProjector, events[last_old // 2 :])
+    apply(LiveChangesProjector, events)
     after = rows_of(LiveChangesProjector)
 
     assert after["LiveChangeRow"] == before["LiveChangeRow"]
     assert after["LiveHorizonRow"] == before["LiveHorizonRow"]
     empty(LiveChangesProjector)
-    apply(LiveChangesProjector, events)  # type: ignore[arg-type]
+    apply(LiveChangesProjector, events)
     assert rows_of(LiveChangesProjector) == before
 
 
@@ -114,10 +115,3 @@ def test_tidying_is_fenced() -> None:
     ensure_places(PROJECTORS)
     with pytest.raises(Fenced):
         tidy(LiveChangesProjector, Place(5, "running"))
-
-
-def test_a_story_has_ended_calls_to_forget() -> None:
-    store, story = in_memory(seed=1)
-    assert isinstance(story, Story)
-    story.tell(80)
-    assert any(store.read_call(call_id).is_final for call_id, _ in story.calls)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import threading
+from functools import partial
 from typing import ClassVar
 
 import pytest
@@ -29,7 +34,7 @@ from tests.integration.projections.stories import (
     rows_of,
     told_in_memory,
 )
-from tests.integration.projections.workers import eventually, manage, worker_thread
+from tests.integration.projections.workers import MANAGE, eventually, manage, worker_thread
 
 
 def ignore(progress: Progress) -> None:
@@ -185,3 +190,37 @@ def test_the_commands_rebuild_report_and_refuse(fresh_database: str) -> None:
     assert stopped.returncode == 1
     line = next(line for line in stopped.stdout.splitlines() if line.startswith("transcript"))
     assert line.endswith("stopped  position 7: broken")
+
+
+def test_a_rebuild_that_is_interrupted_says_who_finishes_it(fresh_database: str) -> None:
+    # Enough events for the rebuild to be in the middle when the interrupt comes.
+    put(told_in_memory(seed=1, steps=1500), fresh_database)
+    process = subprocess.Popen(
+        [sys.executable, str(MANAGE), "rebuild_projection", "live_changes"],
+        env={**os.environ, "DATABASE_URL": fresh_database},
+        stderr=subprocess.PIPE,
+        text=True,
+        # A test run in the background may have been started with interrupts ignored, which is inherited.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 -- no threads here
+    )
+    eventually(lambda: statuses()[3].state == "rebuilding", "the rebuild has begun")
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=20)
+
+    assert process.returncode == 130, said
+    assert said.strip().endswith(
+        "live_changes is rebuilt in part only. The projection worker finishes the rebuild; or start it again."
+    )
+    with worker_thread(fresh_database):
+        eventually(lambda: statuses()[3].state == "running", "the worker finishes it")
+    assert present_rows() == rows_from_scratch(fresh_database)
+
+
+def test_commands_say_in_one_line_that_the_database_is_away_or_not_migrated(empty_database: str) -> None:
+    away = "postgresql://nobody@/nothing?host=/nowhere"
+    for command in (["projection_status"], ["rebuild_projection", "transcript"]):
+        for address, wanted in ((empty_database, "migrate"), (away, "The database does not answer")):
+            done = manage(*command, database_url=address)
+            assert done.returncode == 1, done.stderr
+            assert "Traceback" not in done.stderr
+            assert wanted in done.stderr.splitlines()[-1]

@@ -39,14 +39,14 @@ def test_waiting_ends_as_soon_as_the_position_is_passed_and_not_before() -> None
     began = time.monotonic()
     mover.start()
     assert wait_until("transcript", 7, timeout_s=5)
-    assert 0.14 < time.monotonic() - began < 1
+    assert 0.14 < time.monotonic() - began < 3
     mover.join()
 
 
 def test_waiting_gives_up_in_time() -> None:
     began = time.monotonic()
     assert not wait_until("transcript", 1, timeout_s=0.1)
-    assert 0.05 < time.monotonic() - began < 0.5
+    assert 0.05 < time.monotonic() - began < 1.5
 
 
 def test_unknown_read_models_are_refused_by_name() -> None:

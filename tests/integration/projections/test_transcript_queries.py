@@ -17,7 +17,13 @@ from projections.conversation_list.queries import get_conversation, list_convers
 from projections.model_calls.queries import get_model_call, list_model_calls
 from projections.registry import PROJECTORS
 from projections.transcript.projector import TranscriptProjector
-from projections.transcript.queries import TokenUsage, get_message, get_transcript, pending_replies
+from projections.transcript.queries import (
+    TokenUsage,
+    TranscriptMessage,
+    get_message,
+    get_transcript,
+    pending_replies,
+)
 from projections.transcript.read_table import TranscriptHeadRow, TranscriptRow
 from tests.integration.projections.stories import Story, apply, in_memory
 
@@ -108,7 +114,8 @@ def test_pages_join_to_the_whole_branch() -> None:
     assert whole is not None
     assert len(whole.messages) == 24
 
-    pages, before = [], None
+    pages: list[tuple[TranscriptMessage, ...]] = []
+    before = None
     while True:
         page = get_transcript(conversation_id=talk.id, owner_id=talk.owner, before=before, limit=5)
         assert page is not None

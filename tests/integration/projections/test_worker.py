@@ -12,7 +12,15 @@ import pytest
 from backend.domain import events as e
 from backend.event_store.store import PostgresEventStore
 from projections import worker
-from projections.batches import Fenced, Place, apply_batch, ensure_places, is_database_trouble, places
+from projections.batches import (
+    Fenced,
+    Place,
+    PoisonEvent,
+    apply_batch,
+    ensure_places,
+    is_database_trouble,
+    places,
+)
 from projections.conversation_list.projector import ConversationListProjector
 from projections.conversation_list.read_table import ConversationListRow
 from projections.position_table import ProjectionPosition
@@ -173,6 +181,28 @@ def test_a_poison_event_stops_its_read_model_only_and_is_tried_again_by_the_next
     with worker_thread(fresh_database, projectors):
         assert wait_until("conversation_list", last, timeout_s=10)
         assert (statuses()[0].state, statuses()[0].error) == ("running", "")
+
+
+def test_a_poison_event_amid_a_batch_is_found_and_those_before_it_are_applied(
+    fresh_database: str,
+    store: PostgresEventStore,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    story = Story(store, seed=1)
+    conversation_id = story.start()
+    owner = story.conversations[0][1]
+    for title in ("one", "two", "poison", "three"):
+        poison = int(story.rename(conversation_id, owner, title)["position"]) - 1
+    monkeypatch.setattr(Picky, "refuses", "poison")
+    ensure_places(PROJECTORS)
+
+    with pytest.raises(PoisonEvent, match=f"position {poison}, ") as stopped:
+        apply_batch(Picky, places()[Picky.name], all_events(fresh_database))
+
+    assert stopped.value.after == position_of(Picky.name) == poison - 1
+    assert ConversationListRow.objects.get().title == "two"
+    assert "trying them one by one: ValueError: cannot take poison" in caplog.text
 
 
 def test_an_event_that_no_release_can_read_stops_the_read_models_right_before_it(

@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from backend import bootstrap
+from backend.commands.plain_errors import plain_database_errors
 from backend.event_store.subscription import EventReader
 from projections.position_table import STOPPED
 from projections.tracking import ReadModelStatus, statuses, worker_is_active
@@ -19,6 +20,13 @@ class Command(BaseCommand):
     help = "Show each read model's position, state and error. Exit status 1 when one is stopped."
 
     def handle(self, *args: Any, **options: Any) -> None:
+        with plain_database_errors():
+            stopped = self._show()
+        if stopped:
+            sys.exit(1)
+
+    def _show(self) -> bool:
+        """Print the table; whether one of the read models is stopped."""
         found = statuses()
         reader = EventReader(bootstrap.database_url())
         try:
@@ -33,8 +41,7 @@ class Command(BaseCommand):
             )
         if not worker_is_active():
             self.stdout.write("No projection worker is active. Start one with `manage.py run_projections`.")
-        if any(status.state == STOPPED for status in found):
-            sys.exit(1)
+        return any(status.state == STOPPED for status in found)
 
 
 def _line(status: ReadModelStatus, end: int, behind: int) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from typing import Any, TextIO
 from django.core.management.base import BaseCommand, CommandError
 
 from backend import bootstrap
+from backend.commands.plain_errors import plain_database_errors
 from backend.event_store.codec import UnreadableEvent
 from projections.batches import PoisonEvent
 from projections.projector import Projector
@@ -18,6 +19,7 @@ from projections.registry import PROJECTORS, UnknownReadModel, projector_named, 
 
 _BAR_WIDTH = 30
 _LINE_EVERY_S = 5.0
+_GOES_ON = "The projection worker finishes the rebuild; or start it again."
 
 
 class Command(BaseCommand):
@@ -33,7 +35,13 @@ class Command(BaseCommand):
         for projector in _chosen(options["name"], everything=options["all"]):
             meter = Meter(projector.name, sys.stderr)
             try:
-                done = rebuild(projector, database_url=bootstrap.database_url(), report=meter.show)
+                with plain_database_errors(advice=_GOES_ON):
+                    done = rebuild(projector, database_url=bootstrap.database_url(), report=meter.show)
+            except KeyboardInterrupt:
+                meter.close()
+                raise CommandError(
+                    f"{projector.name} is rebuilt in part only. {_GOES_ON}", returncode=130
+                ) from None
             except (PoisonEvent, RebuildRunning, UnreadableEvent) as error:
                 meter.close()
                 raise CommandError(f"{projector.name} was not rebuilt: {error}") from error

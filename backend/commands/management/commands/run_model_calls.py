@@ -6,7 +6,8 @@ import asyncio
 import signal
 from typing import Any
 
-from django.core.management.base import BaseCommand
+import psycopg
+from django.core.management.base import BaseCommand, CommandError
 
 from backend import bootstrap
 from backend.model_calls.worker import ModelCallWorker
@@ -16,7 +17,13 @@ class Command(BaseCommand):
     help = "Take requested model calls, stream their replies and record them. Ends cleanly on SIGTERM."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        asyncio.run(work_until_told())
+        try:
+            asyncio.run(work_until_told())
+        except* psycopg.errors.UndefinedTable as group:
+            raise CommandError(
+                f"The database has no tables for the worker yet ({str(group.exceptions[0]).splitlines()[0]}). "
+                "Run `python backend/manage.py migrate`, then start again."
+            ) from None
 
 
 async def work_until_told() -> None:

@@ -7,10 +7,10 @@ import threading
 from types import FrameType
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
-from django.db import ProgrammingError
+from django.core.management.base import BaseCommand
 
 from backend import bootstrap
+from backend.commands.plain_errors import plain_database_errors
 from projections import worker
 
 
@@ -25,9 +25,5 @@ class Command(BaseCommand):
 
         for wanted in (signal.SIGTERM, signal.SIGINT):
             signal.signal(wanted, stop)
-        try:
+        with plain_database_errors():
             worker.run(stop_event, database_url=bootstrap.database_url())
-        except ProgrammingError as error:
-            raise CommandError(
-                f"The read tables do not fit this release: {error}. Run `manage.py migrate`, then start again."
-            ) from error

@@ -1,0 +1,102 @@
+"""What the description of the interface (OpenAPI) cannot find out by itself.
+
+How requests say who they are from, and the few addresses that are plain views: the live stream, health.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+
+
+class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    target_class = "backend.api.authentication.SessionAuthentication"
+    name = "session"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
+        return {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": "verbatim_session",
+            "description": "The browser's session. Commands also need the header X-CSRFToken.",
+        }
+
+
+class ApiTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    target_class = "backend.api.authentication.ApiTokenAuthentication"
+    name = "token"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
+        return {"type": "http", "scheme": "bearer", "description": "An API token."}
+
+
+_PROBLEM: Final = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemOutput"}}}
+_ID: Final = {"type": "string", "format": "uuid"}
+_OBJECT: Final = {"application/json": {"schema": {"type": "object", "additionalProperties": {}}}}
+
+_LIVE: Final = {
+    "get": {
+        "operationId": "live",
+        "description": "Server-Sent Events: what changes in my conversations, and the words of replies being "
+        "written in the conversation on screen.\n\n"
+        "- `change`: position, kind, conversation_id, data (with `conversation`: its row, and for messages "
+        "`message`: its row in the transcript)\n"
+        "- `call`: call_id, reply_id, state (requested, started, retrying, finished), outcome and error with the "
+        "last two; finished comes only when every query shows the reply\n"
+        "- `chunk`: call_id, reply_id, seq (from 0, one by one), text, reasoning if there is any\n"
+        "- `ping`: a sign of life, at least every 15 seconds\n"
+        "- `reset`: fetch everything again\n\n"
+        "Each `id:` is an opaque cursor; a browser sends the last one back as Last-Event-ID, and gets what it "
+        "missed.",
+        "parameters": [
+            {
+                "in": "query",
+                "name": "cursor",
+                "schema": {"type": "string"},
+                "description": "The `position` of the page that is shown; absent: from now on.",
+            },
+            {
+                "in": "query",
+                "name": "conversation",
+                "schema": _ID,
+                "description": "Also stream the chunks of this conversation.",
+            },
+            {"in": "header", "name": "Last-Event-ID", "schema": {"type": "string"}},
+        ],
+        "tags": ["live"],
+        "security": [{"session": []}, {"token": []}],
+        "responses": {
+            "200": {"content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": "The stream."},
+            "400": {"content": _PROBLEM, "description": "`conversation` is no id."},
+            "401": {"content": _PROBLEM, "description": "Not logged in."},
+            "404": {"content": _PROBLEM, "description": "There is no such conversation, or it is somebody else's."},
+            "503": {"content": _PROBLEM, "description": "The database is away; see Retry-After."},
+        },
+    }
+}
+_HEALTHZ: Final = {
+    "get": {
+        "operationId": "healthz",
+        "description": "This process answers.",
+        "tags": ["health"],
+        "responses": {"200": {"content": _OBJECT, "description": "It does."}},
+    }
+}
+_READYZ: Final = {
+    "get": {
+        "operationId": "readyz",
+        "description": "Whether messages are accepted, answered and shown, with each part's state and lag.",
+        "tags": ["health"],
+        "responses": {
+            "200": {"content": _OBJECT, "description": "Ready."},
+            "503": {"content": _OBJECT, "description": "Not ready; `parts` says why."},
+        },
+    }
+}
+
+
+def describe_plain_views(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
+    """A hook of the schema's generator: adds the addresses it does not know."""
+    paths = {**result["paths"], "/api/live/": _LIVE, "/healthz": _HEALTHZ, "/readyz": _READYZ}
+    return {**result, "paths": dict(sorted(paths.items()))}

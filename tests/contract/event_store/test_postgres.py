@@ -1,0 +1,202 @@
+"""What only the real store can be asked: size, concurrency, broken connections, and the guard of the table."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+from eventsourcing.persistence import OperationalError
+
+from backend.application.ports import AppendConflict, Companion, IdempotencyKey, QueueCall
+from backend.domain import commands as c
+from backend.domain.conversation import Conversation
+from backend.event_store.codec import UnreadableEvent
+from backend.event_store.mapper import VerbatimMapper
+from backend.event_store.store import PostgresEventStore
+from backend.event_store.subscription import EventReader
+from backend.model_calls.companions import COMPANION_STEPS
+from tests.contract.event_store.conftest import OnPostgres
+from tests.contract.event_store.test_contract import conversation
+from tests.support.builders import OWNER, Stamps, World
+
+
+class Refused(Exception):
+    pass
+
+
+def with_step(url: str, step: Any) -> PostgresEventStore:
+    """A store whose QueueCall companion does something of the test's own."""
+    return PostgresEventStore(url, {**COMPANION_STEPS, QueueCall: step})
+
+
+def test_an_event_of_five_megabytes_is_stored_and_read_back(on_postgres: OnPostgres) -> None:
+    made = conversation()
+    made.change_system_prompt("x" * 5_000_000, Stamps())
+    on_postgres.store.append(made)
+    last = on_postgres.store.read_history(made.id)[-1].events[-1]
+    assert len(getattr(last, "text")) == 5_000_000  # noqa: B009  the event's class is not known to the type checker
+
+
+def test_a_companion_that_raises_stores_nothing_and_leaves_the_store_usable(fresh_database: str) -> None:
+    def refuse(cursor: psycopg.Cursor[dict[str, Any]], companion: Companion, positions: Sequence[int]) -> None:
+        cursor.execute("INSERT INTO model_call_worker (worker_id) VALUES ('from the companion')")
+        raise Refused
+
+    store = with_step(fresh_database, refuse)
+    try:
+        with pytest.raises(Refused):
+            store.append(conversation(), companions=[QueueCall(uuid4(), None, OWNER)])
+        with psycopg.connect(fresh_database) as connection:
+            assert connection.execute("SELECT count(*) FROM events").fetchone() == (0,)
+            assert connection.execute("SELECT count(*) FROM model_call_worker").fetchone() == (0,)
+        store.append(conversation())
+    finally:
+        store.close()
+
+
+def test_eight_concurrent_repeats_of_one_command_make_one_event(on_postgres: OnPostgres) -> None:
+    key = IdempotencyKey(OWNER, "one intent", "POST /api/conversations/", "digest")
+    barrier = threading.Barrier(8)
+
+    def start(place: int) -> Any:
+        world = World(on_postgres.store)
+        world.ids._name = f"client {place}"
+        barrier.wait(10)
+        return world.run(c.StartConversation(OWNER, title="Once"), key=key)
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(start, range(8)))
+    assert all(answer == answers[0] for answer in answers)
+    assert [type(r.event).__name__ for r in on_postgres.read_after(0, 100)] == [
+        "ConversationStarted",
+        "SystemPromptChanged",
+        "ModelSettingsChanged",
+    ]
+
+
+@pytest.mark.parametrize("statement", ["UPDATE events SET topic = 'x'", "DELETE FROM events", "TRUNCATE events"])
+def test_the_database_refuses_to_change_events(on_postgres: OnPostgres, statement: str) -> None:
+    on_postgres.store.append(conversation())
+    before = on_postgres.read_after(0, 10)
+    with psycopg.connect(on_postgres.url) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        connection.execute(statement)
+    assert on_postgres.read_after(0, 10) == before
+
+
+def test_a_reader_beside_sixteen_writers_misses_nothing_and_sees_positions_in_order(on_postgres: OnPostgres) -> None:
+    writers, appends = 16, 15
+    seen: list[int] = []
+    done = threading.Event()
+
+    def follow() -> None:
+        reader = EventReader(on_postgres.url)
+        with reader.listen() as listener:
+            while True:
+                finished = done.is_set()
+                found = reader.read_after(seen[-1] if seen else 0, 50)
+                seen.extend(r.position for r in found)
+                if finished and not found:
+                    break
+                listener.wait(0.05)
+        reader.close()
+
+    follower = threading.Thread(target=follow)
+    follower.start()
+    try:
+        with ThreadPoolExecutor(writers) as pool:
+            list(pool.map(lambda _: [on_postgres.store.append(conversation()) for _ in range(appends)], range(writers)))
+    finally:
+        done.set()
+        follower.join(60)
+    assert len(seen) == writers * appends * 3
+    assert seen == sorted(set(seen))
+
+
+def test_rivals_on_one_stream_get_consecutive_versions_and_lose_nothing(on_postgres: OnPostgres) -> None:
+    made = conversation()
+    on_postgres.store.append(made)
+
+    def rename(place: int) -> None:
+        while True:
+            fresh = Conversation.from_events(on_postgres.store.read_history(made.id)[-1].events)
+            assert fresh is not None
+            fresh.rename(f"Name {place}", Stamps(f"rival {place}"))
+            try:
+                on_postgres.store.append(fresh)
+            except AppendConflict:
+                continue
+            return
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(rename, range(8)))
+    events = on_postgres.store.read_history(made.id)[-1].events
+    assert [event.originator_version for event in events] == list(range(1, 12))
+
+
+def test_a_connection_lost_after_the_commit_still_answers_with_the_positions(
+    on_postgres: OnPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _break_commits(monkeypatch, really_commit=True)
+    made = conversation()
+    position = on_postgres.store.append(made)
+    monkeypatch.undo()
+    assert [r.position for r in on_postgres.read_after(0, 10)][-1] == position
+
+
+def test_a_connection_lost_before_the_commit_is_an_error_and_nothing_is_stored(
+    on_postgres: OnPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _break_commits(monkeypatch, really_commit=False)
+    with pytest.raises(OperationalError):
+        on_postgres.store.append(conversation())
+    monkeypatch.undo()
+    assert on_postgres.read_after(0, 10) == []
+    on_postgres.store.append(conversation())
+
+
+def _break_commits(monkeypatch: pytest.MonkeyPatch, *, really_commit: bool) -> None:
+    """Make the end of each transaction lose its connection, after or instead of the commit."""
+    commit = psycopg.transaction.Transaction._commit_gen
+
+    def broken(self: Any) -> Any:
+        if really_commit:
+            yield from commit(self)
+        self._conn.close()
+        raise psycopg.OperationalError("the connection was lost")
+
+    monkeypatch.setattr(psycopg.transaction.Transaction, "_commit_gen", broken)
+
+
+def test_a_locked_table_gives_an_error_and_not_a_hang(on_postgres: OnPostgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    # One second instead of five keeps the test short; that there is a limit is what counts.
+    recorder = on_postgres.store._recorder
+    assert b"'5s'" in recorder.lock_table_statements[0].as_bytes()  # type: ignore[union-attr]  # a composed statement
+    monkeypatch.setattr(recorder, "lock_table_statements", ["SET LOCAL lock_timeout = '1s'", recorder.lock_table_statements[1]])
+    with psycopg.connect(on_postgres.url) as connection:
+        connection.execute("LOCK TABLE events IN EXCLUSIVE MODE")
+        with pytest.raises(OperationalError, match="lock timeout"):
+            on_postgres.store.append(conversation())
+    on_postgres.store.append(conversation())
+
+
+def test_an_event_that_cannot_be_read_is_named(on_postgres: OnPostgres) -> None:
+    stream = uuid4()
+    with psycopg.connect(on_postgres.url) as connection:
+        connection.execute(
+            "INSERT INTO events (originator_id, originator_version, topic, state) VALUES (%s, 1, %s, %s)",
+            (stream, "FromTheFuture.v9", b"{}"),
+        )
+    with pytest.raises(UnreadableEvent, match=rf"Event 1 of stream {stream} \(FromTheFuture\.v9\)"):
+        on_postgres.store.read_history(stream)
+
+
+def test_events_written_by_one_process_are_the_bytes_the_mapper_gives(on_postgres: OnPostgres) -> None:
+    made = conversation()
+    expected = [VerbatimMapper().to_stored_event(event).state for event in made.pending_events]
+    on_postgres.store.append(made)
+    assert [row.payload_bytes for row in on_postgres.store.read_stream(made.id, 0, 10)] == expected

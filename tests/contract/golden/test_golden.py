@@ -1,0 +1,53 @@
+"""Stored bytes are for ever: what an earlier release wrote is read and written again without a change."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from backend.domain.events import EVENT_CLASSES, ModelCallRequested
+from backend.event_store.codec import revive
+from backend.prompting.build import StreamSlice, build_prompt
+from tests.contract.golden import samples
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(path.stem for path in folder.glob("*.json"))
+
+
+def read(folder: Path, name: str) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+    return content
+
+
+def test_every_topic_has_a_sample_and_every_sample_a_topic() -> None:
+    assert files(samples.EVENTS) == sorted(EVENT_CLASSES)
+
+
+@pytest.mark.parametrize("topic", files(samples.EVENTS))
+def test_a_stored_event_is_read_and_written_again_byte_for_byte(topic: str) -> None:
+    content = read(samples.EVENTS, topic)
+    event = samples.event_of_file(content)
+    assert type(event).TOPIC == topic
+    assert samples.event_as_file(event) == content
+
+
+def test_every_tricky_history_has_its_file() -> None:
+    assert files(samples.PROMPTS) == sorted(samples.sample_prompts())
+
+
+@pytest.mark.parametrize("name", files(samples.PROMPTS))
+def test_a_recorded_prompt_is_rebuilt_byte_for_byte(name: str) -> None:
+    content = read(samples.PROMPTS, name)
+    history = [
+        StreamSlice(UUID(part["conversation_id"]), [samples.event_of_file(event) for event in part["events"]])
+        for part in content["history"]
+    ]
+    request = revive(ModelCallRequested, "prompt_request", content["request"])
+    prompt = build_prompt(history, request)
+    assert prompt.body.decode("utf-8") == content["body"]
+    assert prompt.body_sha256 == content["body_sha256"]

@@ -1,0 +1,165 @@
+"""The heart with a store of the test's choice: commands in, answers out, and what lies in the store.
+
+    core = Core(InMemoryEventStore())
+    sent = core.send(core.start(), "Hi")
+
+Works without Django. Claims are made as the workers' queue makes them, by the store's own means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from backend.application import call_handlers
+from backend.application.execution import Handling, Services
+from backend.application.handlers import handle
+from backend.application.history import rebuild_prompt
+from backend.application.ports import Answer, EventStore, IdempotencyKey, Ids, InstallationDefaults
+from backend.domain import commands as c
+from backend.domain import events as e
+from backend.domain import outcomes
+from backend.domain.conversation import SELECTED_LEAF, SelectedLeaf
+from backend.domain.model_call import AttemptResult
+from backend.domain.prompt_request import PromptRequest
+from tests.support.facts import CORRELATION, OWNER, CountedIds, TickingClock
+from tests.support.histories import MODEL, SYSTEM
+
+REGISTERED = call_handlers
+"""Imported so that the workers' commands have their handlers."""
+
+WORKER = "worker-1"
+
+ClaimOf = Callable[[UUID, str], int]
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A reply that was asked for. message_id: the user's message, or None where a reply was done again."""
+
+    conversation_id: UUID
+    message_id: UUID | None
+    reply_id: UUID
+    call_id: UUID
+
+
+class Core:
+    """One person and one worker in front of a store.
+
+    claim: how a worker claims a queued call; needed only for commands of workers.
+    """
+
+    def __init__(
+        self,
+        store: EventStore,
+        *,
+        owner_id: UUID = OWNER,
+        claim: ClaimOf | None = None,
+        model: str = MODEL,
+        ids: Ids | None = None,
+    ) -> None:
+        self.store = store
+        self.owner_id = owner_id
+        self.pauses: list[int] = []
+        self._claim = claim if claim is not None else getattr(store, "claim", None)
+        defaults = InstallationDefaults("New conversation", SYSTEM, model)
+        self._services = Services(store, TickingClock(), ids or CountedIds(), self.pauses.append, defaults)
+
+    # ---- commands ---------------------------------------------------------------------------
+
+    def run(self, command: c.Command, *, key: IdempotencyKey | None = None, actor: str | None = None) -> Answer:
+        handling = Handling(
+            self._services, actor or f"user:{self.owner_id}", CORRELATION, causation_id=None, idempotency=key
+        )
+        return handle(command, handling)
+
+    def start(self, **fields: Any) -> UUID:
+        return UUID(self.run(c.StartConversation(self.owner_id, **fields)).body["id"])
+
+    def send(
+        self,
+        conversation_id: UUID,
+        content: str = "Hi",
+        parent_id: UUID | None | SelectedLeaf = SELECTED_LEAF,
+        **fields: Any,
+    ) -> Sent:
+        command = c.SendUserMessage(self.owner_id, conversation_id, content, parent_id, **fields)
+        return sent_of(conversation_id, self.run(command))
+
+    def regenerate(self, conversation_id: UUID, message_id: UUID, **fields: Any) -> Sent:
+        command = c.RegenerateReply(self.owner_id, conversation_id, message_id, **fields)
+        return sent_of(conversation_id, self.run(command))
+
+    def change(self, conversation_id: UUID, **fields: Any) -> Answer:
+        return self.run(c.ChangeConversation(self.owner_id, conversation_id, **fields))
+
+    def delete(self, conversation_id: UUID) -> Answer:
+        return self.run(c.DeleteConversation(self.owner_id, conversation_id))
+
+    def restore(self, conversation_id: UUID) -> Answer:
+        return self.run(c.RestoreConversation(self.owner_id, conversation_id))
+
+    def cancel(self, call_id: UUID) -> Answer:
+        return self.run(c.CancelModelCall(self.owner_id, call_id))
+
+    # ---- what a worker does -----------------------------------------------------------------
+
+    def claim(self, call_id: UUID, worker: str = WORKER) -> int:
+        assert self._claim is not None, "this store was given no way to claim calls"
+        return self._claim(call_id, worker)
+
+    def begin(self, call_id: UUID, claim: int, worker: str = WORKER) -> int:
+        command = c.StartModelCallAttempt(call_id, "built-in", "1.0", worker, claim)
+        return int(self.run(command, actor=f"model-calls:{worker}").body["attempt"])
+
+    def record(
+        self,
+        call_id: UUID,
+        claim: int,
+        content: str = "Hello",
+        outcome: str = outcomes.COMPLETE,
+        *,
+        attempt: int = 1,
+        final: bool = True,
+        worker: str = WORKER,
+        error: e.ReplyError | None = None,
+    ) -> Answer:
+        finish_reason = {outcomes.COMPLETE: "stop", outcomes.TRUNCATED: "length"}.get(outcome)
+        result = AttemptResult(attempt, outcome, final=final, finish_reason=finish_reason)
+        command = c.RecordModelCallResult(call_id, result, content, "", (), error, worker, claim)
+        return self.run(command, actor=f"model-calls:{worker}")
+
+    def answer(self, sent: Sent, content: str = "Hello", outcome: str = outcomes.COMPLETE) -> Answer:
+        """Claim, begin and record a call in one go."""
+        claim = self.claim(sent.call_id)
+        self.begin(sent.call_id, claim)
+        return self.record(sent.call_id, claim, content, outcome)
+
+    # ---- what lies in the store -------------------------------------------------------------
+
+    def topics(self, stream_id: UUID) -> list[str]:
+        """The stream's topics without their versions, oldest first."""
+        return [row.topic.removesuffix(".v1") for row in self.store.read_stream(stream_id, 0, 1000)]
+
+    def payloads(self, stream_id: UUID, topic: str) -> list[dict[str, Any]]:
+        rows = self.store.read_stream(stream_id, 0, 1000)
+        return [dict(row.payload) for row in rows if row.topic == f"{topic}.v1"]
+
+    def request_of(self, call_id: UUID) -> PromptRequest:
+        return self.store.read_call(call_id).prompt_request
+
+    def prompt_of(self, call_id: UUID) -> list[tuple[str, str]]:
+        """The messages of a call's rebuilt prompt, which must be the one that was recorded."""
+        rebuilt = rebuild_prompt(self.store, self.store.read_call(call_id))
+        assert rebuilt.identical, f"call {call_id} is rebuilt to other bytes than were recorded"
+        return [(message["role"], message["content"]) for message in rebuilt.prompt.messages]
+
+
+def sent_of(conversation_id: UUID, answer: Answer) -> Sent:
+    body = answer.body
+    sent_id = body.get("message_id")
+    return Sent(
+        conversation_id, None if sent_id is None else UUID(sent_id), UUID(body["reply_id"]), UUID(body["call_id"])
+    )

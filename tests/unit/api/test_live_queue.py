@@ -1,0 +1,96 @@
+"""A stream's queue has an end: whoever leaves it full hears `reset`, or is cut off."""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import UUID
+
+import pytest
+
+from backend.api import live_frames, live_hub
+from backend.api.live_feed import LiveFeed
+from backend.api.live_hub import ChunksMayBeMissing, LiveChunk, LiveHub, Subscription
+
+OWNER = UUID(int=1)
+
+
+def _chunk(seq: int) -> LiveChunk:
+    return LiveChunk(UUID(int=2), UUID(int=3), seq, "word", "")
+
+
+def test_a_full_queue_is_emptied_and_takes_nothing_more() -> None:
+    async def scenario() -> None:
+        subscription = Subscription(OWNER, 0, abort=lambda: None)
+        for seq in range(live_hub.QUEUE_ITEMS):
+            subscription.put(_chunk(seq), 4)
+        assert not subscription.overflowed
+
+        subscription.put(_chunk(0), 4)
+        subscription.put(_chunk(0), 4)
+
+        assert subscription.overflowed
+        assert await subscription.take(0.1) == []
+        subscription.forget()
+
+    asyncio.run(scenario())
+
+
+def test_a_queue_is_full_by_its_bytes_too() -> None:
+    async def scenario() -> None:
+        subscription = Subscription(OWNER, 0, abort=lambda: None)
+        subscription.put(_chunk(0), live_hub.QUEUE_BYTES)
+        subscription.put(_chunk(1), 1)
+        assert subscription.overflowed
+        subscription.forget()
+
+    asyncio.run(scenario())
+
+
+def test_a_slow_client_hears_reset_and_the_stream_ends() -> None:
+    async def scenario() -> list[bytes]:
+        hub = LiveHub("postgresql://nobody@127.0.0.1:1/none")
+        subscription = Subscription(OWNER, 7, abort=lambda: None)
+        feed = LiveFeed(hub, subscription, owner_id=OWNER, conversation_id=None)
+        for _ in range(live_hub.QUEUE_ITEMS + 1):
+            subscription.put(ChunksMayBeMissing(), 0)
+        frames = [frame async for frame in feed.frames(None, reset=False)]
+        hub.unsubscribe(subscription)
+        return frames
+
+    frames = asyncio.run(scenario())
+
+    assert frames == [live_frames.opening(live_frames.Cursor(7)), live_frames.RESET]
+
+
+def test_a_client_that_reads_nothing_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_hub, "SLOW_CLIENT_S", 0.01)
+
+    async def scenario() -> int:
+        cut: list[int] = []
+        subscription = Subscription(OWNER, 0, abort=lambda: cut.append(1))
+        subscription.put(_chunk(0), live_hub.QUEUE_BYTES + 1)
+        await asyncio.sleep(0.05)
+        return len(cut)
+
+    assert asyncio.run(scenario()) == 1
+
+
+def test_silence_is_broken_by_pings_that_move_the_cursor_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backend.api.live_feed.PING_EVERY_S", 0.01)
+
+    async def scenario() -> list[bytes]:
+        hub = LiveHub("postgresql://nobody@127.0.0.1:1/none")
+        feed = LiveFeed(hub, Subscription(OWNER, 7, abort=lambda: None), owner_id=OWNER, conversation_id=None)
+        frames: list[bytes] = []
+        async for frame in feed.frames(None, reset=False):
+            frames.append(frame)
+            hub.delivered = 40 + len(frames)
+            if len(frames) == 3:
+                return frames
+        return frames
+
+    opening, first, second = asyncio.run(scenario())
+
+    assert opening.endswith(b"id: 7\n\n")
+    assert first == b"event: ping\ndata: {}\nid: 41\n\n"
+    assert second == b"event: ping\ndata: {}\nid: 42\n\n"

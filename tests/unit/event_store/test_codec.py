@@ -1,0 +1,40 @@
+"""Plain JSON in, typed values out."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+from uuid import uuid4
+
+import pytest
+
+from backend.domain.events import ConversationStarted, ForkOrigin, ModelCallRequested
+from backend.domain.prompt_request import PromptRequest, Trimming
+from backend.event_store.codec import UnreadableEvent, format_time, parse_time, revive, to_plain
+
+
+def test_equal_times_are_equal_texts_in_utc_with_microseconds() -> None:
+    noon = datetime(2026, 1, 2, 12, tzinfo=UTC)
+    assert format_time(noon) == "2026-01-02T12:00:00.000000Z"
+    assert format_time(noon.astimezone(timezone(timedelta(hours=5, minutes=30)))) == format_time(noon)
+    assert parse_time(format_time(noon)) == noon
+
+
+def test_nested_values_come_back_as_what_they_were() -> None:
+    origin = ForkOrigin(uuid4(), 3, uuid4())
+    assert revive(ConversationStarted, "forked_from", to_plain(origin)) == origin
+    assert revive(ConversationStarted, "forked_from", None) is None
+    request = PromptRequest(
+        uuid4(), 5, "m", {"seed": "1", "stop": ["a"]}, trimming=Trimming("p", 1, uuid4(), 2, 3, 4), raw_body="{}"
+    )
+    assert revive(ModelCallRequested, "prompt_request", to_plain(request)) == request
+
+
+@pytest.mark.parametrize("value", [1.5, object(), b"x", {1, 2}])
+def test_what_is_no_text_number_id_or_time_cannot_be_stored(value: object) -> None:
+    with pytest.raises(TypeError):
+        to_plain(value)
+
+
+def test_a_nested_value_with_a_missing_part_is_unreadable() -> None:
+    with pytest.raises(UnreadableEvent):
+        revive(ConversationStarted, "forked_from", {"version": 1})
