@@ -41,8 +41,10 @@ PASSWORD = "correct-horse-battery-staple"
 
 def pytest_configure(config: pytest.Config) -> None:
     import django
+    from django.test.utils import setup_test_environment
 
     django.setup()
+    setup_test_environment()
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest
@@ -19,14 +20,15 @@ class AccountAdapter(DefaultAccountAdapter):
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return current_policy().admits(request.headers.get(SETUP_CODE_HEADER, ""))
 
-    def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:
+    def save_user(
+        self, request: HttpRequest, user: AbstractBaseUser, form: Any, commit: bool = True
+    ) -> AbstractBaseUser:
         """Store the new account. Raises PermissionDenied when somebody else was first and sign-up is closed now."""
         with transaction.atomic():
             lock_first_account()
             policy = current_policy()
             if not policy.admits(request.headers.get(SETUP_CODE_HEADER, "")):
                 raise PermissionDenied("Sign-up is closed. Ask the administrator for an account.")
-            if policy.first_account:
+            if policy.first_account and isinstance(user, User):
                 user.is_staff = user.is_superuser = True
-            saved: User = super().save_user(request, user, form, commit)
-            return saved
+            return super().save_user(request, user, form, commit)

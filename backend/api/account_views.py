@@ -34,6 +34,7 @@ class SetupOutput(serializers.Serializer[object]):
 class MeView(APIView):
     @extend_schema(responses={200: MeOutput, 401: ProblemOutput}, summary="Who is logged in")
     def get(self, request: Request) -> Response:
+        assert isinstance(request.user, User), "only people who are logged in get here"
         return Response(MeOutput(request.user).data)
 
 

@@ -33,11 +33,11 @@ class SessionAuthentication(authentication.SessionAuthentication):
             raise CsrfFailed from error
 
 
-class ApiTokenAuthentication(TokenAuthentication):  # type: ignore[misc]
+class ApiTokenAuthentication(TokenAuthentication):
     """`Authorization: Bearer <token>`; remembers when a token was last used, to the minute."""
 
     def authenticate(self, request: Request) -> tuple[Any, Any] | None:
-        answer: tuple[Any, Any] | None = super().authenticate(request)
+        answer: tuple[Any, Any] | None = super().authenticate(request)  # type: ignore[no-untyped-call]  # knox has no types
         if answer is not None:
             token, now = answer[1], timezone.now()
             if token.last_used is None or (now - token.last_used).total_seconds() > 60:

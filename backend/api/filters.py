@@ -4,15 +4,26 @@ Works on the querysets that the read models' queries give; it adds conditions an
 the one that says whose rows they are.
 """
 
+# django-filter has no annotations; calling it is not a mistake.
+# mypy: disable-error-code="no-untyped-call"
+
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-import django_filters
 from django import forms
 from django.db.models import Model, QuerySet
+from django_filters.filters import (
+    CharFilter,
+    ChoiceFilter,
+    Filter,
+    IsoDateTimeFilter,
+    NumberFilter,
+    UUIDFilter,
+)
+from django_filters.filterset import FilterSet
 from django_filters.utils import translate_validation
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
@@ -42,11 +53,11 @@ class _StrictChoice(forms.Field):
         raise forms.ValidationError(f"Expected {expected}, found {text[:40]!r}.")
 
 
-class TrueFalseFilter(django_filters.Filter):
+class TrueFalseFilter(Filter):
     field_class = _StrictChoice
 
 
-class FlagFilter(django_filters.Filter):
+class FlagFilter(Filter):
     """Leaves rows with the flag out unless asked for; `all` gives both."""
 
     field_class = _StrictChoice
@@ -60,42 +71,42 @@ class FlagFilter(django_filters.Filter):
         return rows.filter(**{str(self.field_name): bool(value)})
 
 
-class ConversationFilter(django_filters.FilterSet):
+class ConversationFilter(FilterSet):
     archived = FlagFilter(help_text="true, false (also when absent) or all.")
     deleted = FlagFilter(help_text="true, false (also when absent) or all.")
     pinned = TrueFalseFilter()
-    model = django_filters.CharFilter()
-    updated_after = django_filters.IsoDateTimeFilter(field_name="updated_at", lookup_expr="gt")
-    updated_before = django_filters.IsoDateTimeFilter(field_name="updated_at", lookup_expr="lt")
-    search = django_filters.CharFilter(
+    model = CharFilter()
+    updated_after = IsoDateTimeFilter(field_name="updated_at", lookup_expr="gt")
+    updated_before = IsoDateTimeFilter(field_name="updated_at", lookup_expr="lt")
+    search = CharFilter(
         field_name="title", lookup_expr="icontains", help_text="A part of the title."
     )
 
 
-class ModelCallFilter(django_filters.FilterSet):
-    conversation = django_filters.UUIDFilter(field_name="conversation_id")
-    user = django_filters.UUIDFilter(
+class ModelCallFilter(FilterSet):
+    conversation = UUIDFilter(field_name="conversation_id")
+    user = UUIDFilter(
         field_name="owner_id", help_text="Whose calls. Auditors see everybody's; others see only their own."
     )
-    model = django_filters.CharFilter()
-    outcome = django_filters.ChoiceFilter(
+    model = CharFilter()
+    outcome = ChoiceFilter(
         choices=[
             (name, name)
             for name in ("pending", "complete", "truncated", "cancelled", "interrupted", "failed")
         ]
     )
-    purpose = django_filters.ChoiceFilter(choices=[(n, n) for n in ("reply", "title", "replay", "external")])
-    source = django_filters.ChoiceFilter(choices=[(n, n) for n in ("browser", "api", "openai")])
-    created_after = django_filters.IsoDateTimeFilter(field_name="requested_at", lookup_expr="gt")
-    created_before = django_filters.IsoDateTimeFilter(field_name="requested_at", lookup_expr="lt")
-    duration_ms_min = django_filters.NumberFilter(field_name="duration_ms", lookup_expr="gte", min_value=0)
-    duration_ms_max = django_filters.NumberFilter(field_name="duration_ms", lookup_expr="lte", min_value=0)
-    prompt_tokens_min = django_filters.NumberFilter(field_name="prompt_tokens", lookup_expr="gte", min_value=0)
-    prompt_tokens_max = django_filters.NumberFilter(field_name="prompt_tokens", lookup_expr="lte", min_value=0)
-    completion_tokens_min = django_filters.NumberFilter(
+    purpose = ChoiceFilter(choices=[(n, n) for n in ("reply", "title", "replay", "external")])
+    source = ChoiceFilter(choices=[(n, n) for n in ("browser", "api", "openai")])
+    created_after = IsoDateTimeFilter(field_name="requested_at", lookup_expr="gt")
+    created_before = IsoDateTimeFilter(field_name="requested_at", lookup_expr="lt")
+    duration_ms_min = NumberFilter(field_name="duration_ms", lookup_expr="gte", min_value=0)
+    duration_ms_max = NumberFilter(field_name="duration_ms", lookup_expr="lte", min_value=0)
+    prompt_tokens_min = NumberFilter(field_name="prompt_tokens", lookup_expr="gte", min_value=0)
+    prompt_tokens_max = NumberFilter(field_name="prompt_tokens", lookup_expr="lte", min_value=0)
+    completion_tokens_min = NumberFilter(
         field_name="completion_tokens", lookup_expr="gte", min_value=0
     )
-    completion_tokens_max = django_filters.NumberFilter(
+    completion_tokens_max = NumberFilter(
         field_name="completion_tokens", lookup_expr="lte", min_value=0
     )
 
@@ -124,7 +135,7 @@ def filter_parameters(filter_class: Any) -> list[OpenApiParameter]:
 
 _SCHEMA_TYPES: dict[type, Any] = {
     TrueFalseFilter: bool,
-    django_filters.NumberFilter: int,
-    django_filters.UUIDFilter: UUID,
-    django_filters.IsoDateTimeFilter: datetime,
+    NumberFilter: int,
+    UUIDFilter: UUID,
+    IsoDateTimeFilter: datetime,
 }

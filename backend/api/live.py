@@ -19,7 +19,7 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from eventsourcing.persistence import PersistenceError
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
-from rest_framework.settings import api_settings
+from rest_framework.views import APIView
 
 from backend import bootstrap
 from backend.api import live_source
@@ -106,7 +106,7 @@ async def _stream(
 
 def _who_asks(request: HttpRequest) -> UUID | None:
     """The person logged in by session or token, found exactly as for any other request; None for nobody."""
-    asked = Request(request, authenticators=[each() for each in api_settings.DEFAULT_AUTHENTICATION_CLASSES])
+    asked = Request(request, authenticators=APIView().get_authenticators())
     try:
         user: Any = asked.user
     except APIException:

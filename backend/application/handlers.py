@@ -68,7 +68,9 @@ def _(command: c.SendUserMessage) -> _Handle:
     overrides = _Overrides(command.model, command.params)
 
     def send_user_message(handling: Handling) -> Answer:
-        conversation, history = load_own_conversation(handling.store, command.conversation_id, command.owner_id)
+        conversation, history = load_own_conversation(
+            handling.store, command.conversation_id, command.owner_id
+        )
         conversation.check_version(command.expected_version)
         message_id = handling.id_of("message")
         conversation.send_user_message(
@@ -91,7 +93,9 @@ def _(command: c.RegenerateReply) -> _Handle:
     overrides = _Overrides(command.model, command.params)
 
     def regenerate_reply(handling: Handling) -> Answer:
-        conversation, history = load_own_conversation(handling.store, command.conversation_id, command.owner_id)
+        conversation, history = load_own_conversation(
+            handling.store, command.conversation_id, command.owner_id
+        )
         conversation.check_version(command.expected_version)
         parent_id = conversation.parent_for_regeneration(command.message_id)
         call = _request_reply(conversation, history, parent_id, overrides, command.source, handling)

@@ -25,11 +25,14 @@ class RebuiltPrompt:
     @property
     def identical(self) -> bool:
         return (
-            self.prompt.body_sha256 == self.call.body_sha256 and len(self.prompt.body) == self.call.body_length
+            self.prompt.body_sha256 == self.call.body_sha256
+            and len(self.prompt.body) == self.call.body_length
         )
 
 
-def load_conversation(store: EventStore, conversation_id: UUID) -> tuple[Conversation, tuple[StreamSlice, ...]]:
+def load_conversation(
+    store: EventStore, conversation_id: UUID
+) -> tuple[Conversation, tuple[StreamSlice, ...]]:
     """The aggregate and the history it came from. Raises UnknownConversation."""
     history = store.read_history(conversation_id)
     conversation = Conversation.from_events(history[-1].events) if history else None

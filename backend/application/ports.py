@@ -139,7 +139,9 @@ class StoredEventRow:
 class EventStore(Protocol):
     """Streams of immutable events, appended together with their companions or not at all."""
 
-    def read_history(self, conversation_id: UUID, up_to_version: int | None = None) -> tuple[StreamSlice, ...]:
+    def read_history(
+        self, conversation_id: UUID, up_to_version: int | None = None
+    ) -> tuple[StreamSlice, ...]:
         """A conversation's fork chain, root first, the last slice being its own stream.
 
         Raises UnknownConversation where no such conversation was ever started.

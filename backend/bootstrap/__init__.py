@@ -93,7 +93,9 @@ def run_command(
 def model_runner() -> ModelRunner:
     """A client for the configured runner. It belongs to the event loop it is used in; close it there."""
     return HttpModelRunner(
-        settings.MODEL_RUNNER_URL, api_key=settings.MODEL_RUNNER_API_KEY or None, name=settings.MODEL_RUNNER_NAME
+        settings.MODEL_RUNNER_URL,
+        api_key=settings.MODEL_RUNNER_API_KEY or None,
+        name=settings.MODEL_RUNNER_NAME,
     )
 
 

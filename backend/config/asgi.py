@@ -6,7 +6,7 @@ docs/decisions/0003-asgi-dispatcher.md has the measurements behind this.
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from a2wsgi import WSGIMiddleware
@@ -18,7 +18,7 @@ LIVE_PATH = "/api/live/"
 # Requests that wait in `?after=` hold a thread for up to 2 s, so there are more than the cores would need.
 WSGI_THREADS = 48
 
-Scope = MutableMapping[str, Any]
+Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
 

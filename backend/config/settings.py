@@ -20,7 +20,7 @@ ENVIRONMENT = load_environment()
 DEBUG = False
 SECRET_KEY = ENVIRONMENT.secret_key
 IS_LOOPBACK = ENVIRONMENT.is_loopback
-ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]"] if IS_LOOPBACK else list(ENVIRONMENT.allowed_hosts)
+ALLOWED_HOSTS = list(ENVIRONMENT.allowed_hosts)
 DATA_DIR = ENVIRONMENT.data_dir
 DATABASE_URL = ENVIRONMENT.database_url
 

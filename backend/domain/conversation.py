@@ -98,7 +98,9 @@ class Conversation(BaseAggregate[UUID]):
             **_fields(stamp()),
         )
         conversation._trigger(e.SystemPromptChanged, stamp, text=settings.system_prompt)
-        conversation._trigger(e.ModelSettingsChanged, stamp, model=settings.model, params=settings.params or {})
+        conversation._trigger(
+            e.ModelSettingsChanged, stamp, model=settings.model, params=settings.params or {}
+        )
         return conversation
 
     @classmethod
@@ -172,7 +174,9 @@ class Conversation(BaseAggregate[UUID]):
         if node is None or node.role != ASSISTANT:
             raise UnknownMessage(reply_id, self.id)
         if not node.is_pending or node.call_id is None:
-            raise AttemptRefused(f"Reply {reply_id} was recorded before, as {node.outcome}. This result is dropped.")
+            raise AttemptRefused(
+                f"Reply {reply_id} was recorded before, as {node.outcome}. This result is dropped."
+            )
         self._trigger(
             e.ReplyRecorded,
             stamp,

@@ -30,7 +30,9 @@ class UnknownConversation(NotFound):
     code = "conversation_not_found"
 
     def __init__(self, conversation_id: UUID) -> None:
-        super().__init__(f"There is no conversation {conversation_id}. Check the address or open it from the list.")
+        super().__init__(
+            f"There is no conversation {conversation_id}. Check the address or open it from the list."
+        )
 
 
 class UnknownModelCall(NotFound):
@@ -71,7 +73,9 @@ class EmptyContent(InvalidInput):
     code = "content_empty"
 
     def __init__(self) -> None:
-        super().__init__("The message is empty. Write something other than spaces and send again.", field="content")
+        super().__init__(
+            "The message is empty. Write something other than spaces and send again.", field="content"
+        )
 
 
 class TextTooLong(InvalidInput):
@@ -89,7 +93,9 @@ class UnstorableText(InvalidInput):
     code = "text_invalid"
 
     def __init__(self, field: str, *, found: str) -> None:
-        super().__init__(f"This text contains {found}, which cannot be stored. Remove it and send again.", field=field)
+        super().__init__(
+            f"This text contains {found}, which cannot be stored. Remove it and send again.", field=field
+        )
 
 
 class InvalidParameter(InvalidInput):
@@ -103,7 +109,9 @@ class InvalidParameter(InvalidInput):
             shown = "a number of thousands of digits"
         if len(shown) > 80:
             shown = f"{shown[:80]}…"
-        super().__init__(f"{name} must be {expected}; found {shown}. Change it and send again.", field=f"params.{name}")
+        super().__init__(
+            f"{name} must be {expected}; found {shown}. Change it and send again.", field=f"params.{name}"
+        )
 
 
 class WrongMessageKind(InvalidInput):
@@ -111,7 +119,8 @@ class WrongMessageKind(InvalidInput):
 
     def __init__(self, message_id: UUID, *, expected: str, found: str) -> None:
         super().__init__(
-            f"Message {message_id} is a {found}; this needs a {expected}. Choose another message.", field="message_id"
+            f"Message {message_id} is a {found}; this needs a {expected}. Choose another message.",
+            field="message_id",
         )
 
 
@@ -135,7 +144,9 @@ class ReplyPending(Conflict):
     code = "reply_pending"
 
     def __init__(self, reply_id: UUID) -> None:
-        super().__init__(f"Reply {reply_id} is still being written. Wait until it has ended, or stop it, then send again.")
+        super().__init__(
+            f"Reply {reply_id} is still being written. Wait until it has ended, or stop it, then send again."
+        )
 
 
 class ConversationIsDeleted(Conflict):
@@ -164,4 +175,6 @@ class TooManyConflicts(Conflict):
     code = "too_busy"
 
     def __init__(self, tries: int) -> None:
-        super().__init__(f"The conversation changed {tries} times while this was being stored. Send it again.")
+        super().__init__(
+            f"The conversation changed {tries} times while this was being stored. Send it again."
+        )

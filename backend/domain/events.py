@@ -71,7 +71,9 @@ class VerbatimEvent(AggregateEvent):
         if topic is None:
             return
         if topic in EVENT_CLASSES and EVENT_CLASSES[topic].__qualname__ != cls.__qualname__:
-            raise TypeError(f"{cls.__name__} claims the topic {topic}, which {EVENT_CLASSES[topic].__name__} has. Choose another.")
+            raise TypeError(
+                f"{cls.__name__} claims the topic {topic}, which {EVENT_CLASSES[topic].__name__} has. Choose another."
+            )
         EVENT_CLASSES[topic] = cls
         register_topic(topic, cls)
 

@@ -131,7 +131,9 @@ class ModelCall(BaseAggregate[UUID]):
         """Begin the next attempt and return its number, counted from 1."""
         self._check_not_final()
         if self.open_attempt is not None:
-            raise AttemptRefused(f"Attempt {self.open_attempt} of model call {self.id} has not ended. Wait for its end.")
+            raise AttemptRefused(
+                f"Attempt {self.open_attempt} of model call {self.id} has not ended. Wait for its end."
+            )
         attempt = self.attempts_started + 1
         self.trigger_event(
             e.ModelCallStarted,
@@ -167,7 +169,9 @@ class ModelCall(BaseAggregate[UUID]):
 
     def _check_not_final(self) -> None:
         if self.is_final:
-            raise AttemptRefused(f"Model call {self.id} ended before, as {self.outcome}. This result is dropped.")
+            raise AttemptRefused(
+                f"Model call {self.id} ended before, as {self.outcome}. This result is dropped."
+            )
 
     @singledispatchmethod
     def apply_event(self, event: e.VerbatimEvent) -> None:

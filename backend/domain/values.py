@@ -48,7 +48,9 @@ def check_text(text: str, *, field: str, limit_bytes: int) -> str:
     try:
         length = len(text.encode("utf-8"))
     except UnicodeEncodeError as error:
-        raise UnstorableText(field, found=f"half of a character (a lone surrogate at place {error.start})") from None
+        raise UnstorableText(
+            field, found=f"half of a character (a lone surrogate at place {error.start})"
+        ) from None
     if length > limit_bytes:
         raise TextTooLong(field, limit_bytes=limit_bytes, found_bytes=length)
     return text
@@ -79,7 +81,9 @@ def check_model(model: str) -> str:
     """Return the model's name without surrounding whitespace; an empty one is refused."""
     trimmed = check_text(model, field="model", limit_bytes=MODEL_NAME_LIMIT_BYTES).strip()
     if not trimmed:
-        raise InvalidInput("The model's name is empty. Choose one of the models listed under /api/models/.", field="model")
+        raise InvalidInput(
+            "The model's name is empty. Choose one of the models listed under /api/models/.", field="model"
+        )
     return trimmed
 
 
@@ -95,7 +99,9 @@ def check_params(params: Mapping[str, object]) -> Params:
             stored[name] = _check_stop(value)
         else:
             known = ", ".join(sorted([*_DECIMAL_PARAMS, *_INTEGER_PARAMS, "stop"]))
-            raise InvalidParameter(str(name)[:64], expected=f"one of the known parameters ({known})", found=str(name)[:64])
+            raise InvalidParameter(
+                str(name)[:64], expected=f"one of the known parameters ({known})", found=str(name)[:64]
+            )
     return stored
 
 

@@ -21,7 +21,9 @@ Stored as compact JSON. UUIDs and times (RFC 3339, UTC, microseconds) are texts;
 Each payload also has the envelope: `at`, `event_id`, `actor`, `correlation_id`, `causation_id` (or null). The first event
 of a stream names its aggregate in `originator_topic`.
 """
-_ENVELOPE = frozenset({"timestamp", "event_id", "actor", "correlation_id", "causation_id", "originator_topic"})
+_ENVELOPE = frozenset(
+    {"timestamp", "event_id", "actor", "correlation_id", "causation_id", "originator_topic"}
+)
 _COLUMNS = frozenset({"originator_id", "originator_version"})
 
 
@@ -63,6 +65,10 @@ def _type_name(hint: Any) -> str:
         return f"{typing.get_origin(hint).__name__} of {', '.join(_type_name(a) for a in arguments)}"
     if arguments:
         return " or ".join(_type_name(argument) for argument in arguments)
-    return {"str": "text", "int": "whole number", "bool": "true or false", "UUID": "UUID", "Any": "any JSON"}.get(
-        getattr(hint, "__name__", str(hint)), f"`{getattr(hint, '__name__', hint)}`"
-    )
+    return {
+        "str": "text",
+        "int": "whole number",
+        "bool": "true or false",
+        "UUID": "UUID",
+        "Any": "any JSON",
+    }.get(getattr(hint, "__name__", str(hint)), f"`{getattr(hint, '__name__', hint)}`")

@@ -36,7 +36,9 @@ def to_plain(value: Any) -> Any:
         return {str(key): to_plain(item) for key, item in value.items()}
     if dataclasses.is_dataclass(value):
         return {field.name: to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    raise TypeError(f"{type(value).__name__} cannot be stored in an event. Use texts, whole numbers, ids or times.")
+    raise TypeError(
+        f"{type(value).__name__} cannot be stored in an event. Use texts, whole numbers, ids or times."
+    )
 
 
 def format_time(moment: datetime) -> str:
@@ -53,7 +55,9 @@ def revive(owner: type, name: str, stored: Any) -> Any:
     try:
         return revivers_of(owner)[name](stored)
     except KeyError:
-        raise UnreadableEvent(f"{owner.__name__} has no field {name!r}; an upcaster is missing for it.") from None
+        raise UnreadableEvent(
+            f"{owner.__name__} has no field {name!r}; an upcaster is missing for it."
+        ) from None
 
 
 @cache
@@ -85,7 +89,9 @@ def _union_reviver(hint: Any) -> Reviver:
     if not changing:
         return _same
     if len(revivers) > 1:
-        raise TypeError(f"The event field type {hint} is ambiguous when read back. Use one type, or that and None.")
+        raise TypeError(
+            f"The event field type {hint} is ambiguous when read back. Use one type, or that and None."
+        )
     return lambda value: None if value is None else changing[0](value)
 
 

@@ -80,5 +80,7 @@ class VerbatimMapper(Mapper[UUID]):
         event = object.__new__(event_class)
         event.__dict__.update(state)
         if not isinstance(event, VerbatimEvent):
-            raise UnreadableEvent(f"The topic {stored_event.topic} names {event_class!r}, which is not an event.")
+            raise UnreadableEvent(
+                f"The topic {stored_event.topic} names {event_class!r}, which is not an event."
+            )
         return event

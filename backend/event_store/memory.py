@@ -56,7 +56,9 @@ class InMemoryEventStore:
 
     # ---- reading ----------------------------------------------------------------------------
 
-    def read_history(self, conversation_id: UUID, up_to_version: int | None = None) -> tuple[StreamSlice, ...]:
+    def read_history(
+        self, conversation_id: UUID, up_to_version: int | None = None
+    ) -> tuple[StreamSlice, ...]:
         slices: list[StreamSlice] = []
         stream_id, version = conversation_id, up_to_version
         while True:
@@ -71,7 +73,11 @@ class InMemoryEventStore:
 
     def read_call(self, call_id: UUID) -> ModelCall:
         events = self._read_events(call_id, None)
-        call = ModelCall.from_events(events) if events and not isinstance(events[0], ConversationStarted) else None
+        call = (
+            ModelCall.from_events(events)
+            if events and not isinstance(events[0], ConversationStarted)
+            else None
+        )
         if call is None:
             raise UnknownModelCall(call_id)
         return call
@@ -120,7 +126,9 @@ class InMemoryEventStore:
         with self._lock:
             for event in stored:
                 if event.originator_version in self._streams.get(_uuid(event), {}):
-                    raise AppendConflict(f"{event.originator_id} has version {event.originator_version} already.")
+                    raise AppendConflict(
+                        f"{event.originator_id} has version {event.originator_version} already."
+                    )
             position = len(self._log) + len(stored)
             # First everything is checked, then everything is done: a refusal leaves no trace.
             changes = [self._prepare(companion, position) for companion in companions]
@@ -153,7 +161,9 @@ class InMemoryEventStore:
     def _prepare_fence(self, fence: ClaimFence) -> Callable[[], None]:
         row = self.queue.get(fence.call_id)
         if row is None or (row.worker, row.claim) != (fence.worker, fence.claim):
-            raise ClaimLost(f"Worker {fence.worker} does not hold claim {fence.claim} on model call {fence.call_id}.")
+            raise ClaimLost(
+                f"Worker {fence.worker} does not hold claim {fence.claim} on model call {fence.call_id}."
+            )
         return (lambda: _forget(self.queue, fence.call_id)) if fence.done else (lambda: None)
 
     def claim(self, call_id: UUID, worker: str) -> int:

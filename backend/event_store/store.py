@@ -42,7 +42,9 @@ class PostgresEventStore:
 
     # ---- reading ----------------------------------------------------------------------------
 
-    def read_history(self, conversation_id: UUID, up_to_version: int | None = None) -> tuple[StreamSlice, ...]:
+    def read_history(
+        self, conversation_id: UUID, up_to_version: int | None = None
+    ) -> tuple[StreamSlice, ...]:
         slices: list[StreamSlice] = []
         stream_id, version = conversation_id, up_to_version
         while True:

@@ -57,7 +57,9 @@ class EventReader:
         """
         rows = self._connect().execute(_READ_AFTER, (position, limit)).fetchall()
         return [
-            RecordedEvent(found, self._mapper.to_domain_event(StoredEvent(stream_id, version, topic, bytes(state))))
+            RecordedEvent(
+                found, self._mapper.to_domain_event(StoredEvent(stream_id, version, topic, bytes(state)))
+            )
             for found, stream_id, version, topic, state in rows
         ]
 

@@ -30,7 +30,9 @@ class Upcasters:
     def register(self, old_topic: str, new_topic: str, change: Callable[[Payload], Payload]) -> None:
         """Read `old_topic` as `new_topic` from now on. One upcaster for each old topic."""
         if old_topic in self._by_topic:
-            raise ValueError(f"The topic {old_topic} has an upcaster already, to {self._by_topic[old_topic].new_topic}.")
+            raise ValueError(
+                f"The topic {old_topic} has an upcaster already, to {self._by_topic[old_topic].new_topic}."
+            )
         self._by_topic[old_topic] = Upcaster(new_topic, change)
 
     def upcast(self, topic: str, payload: Payload) -> tuple[str, Payload]:

@@ -16,7 +16,9 @@ from backend.application.runner_port import RunnerFailure
 _SHOWN_CHARACTERS = 500
 
 # What servers say of an address they do not serve, as opposed to a model they do not have.
-_NO_SUCH_ADDRESS = re.compile(r"^(404 page not found|file not found|not found|invalid url.*|no route.*)\.?$", re.IGNORECASE)
+_NO_SUCH_ADDRESS = re.compile(
+    r"^(404 page not found|file not found|not found|invalid url.*|no route.*)\.?$", re.IGNORECASE
+)
 
 _CONTEXT_WORDS = (
     "maximum context length",
@@ -91,7 +93,10 @@ def _of_status(status: int, named: str, message: str) -> tuple[str, str]:
         case 401:
             return "runner_refused", f"{named} refused the key. Check MODEL_RUNNER_API_KEY."
         case 403:
-            return "runner_refused", f"{named} does not allow this request (HTTP 403). Check MODEL_RUNNER_API_KEY."
+            return (
+                "runner_refused",
+                f"{named} does not allow this request (HTTP 403). Check MODEL_RUNNER_API_KEY.",
+            )
         case 404 if _NO_SUCH_ADDRESS.match(message):
             return (
                 "runner_refused",
@@ -104,7 +109,10 @@ def _of_status(status: int, named: str, message: str) -> tuple[str, str]:
                 f"{named} does not have this model. Choose another model, or install it there, then retry.",
             )
         case 413:
-            return "runner_refused", f"{named} does not take a request of this size (HTTP 413). Shorten the conversation."
+            return (
+                "runner_refused",
+                f"{named} does not take a request of this size (HTTP 413). Shorten the conversation.",
+            )
         case 429:
             return "runner_busy", f"{named} is busy. Wait a moment, then retry."
         case 503:
@@ -121,7 +129,10 @@ def _of_status(status: int, named: str, message: str) -> tuple[str, str]:
                 f"{named} refused the request (HTTP {status}). Check the model and the parameters.",
             )
         case _:
-            return "runner_error", f"{named} failed (HTTP {status}). Retry, and look at its log if it happens again."
+            return (
+                "runner_error",
+                f"{named} failed (HTTP {status}). Retry, and look at its log if it happens again.",
+            )
 
 
 def _context_overflow(error: Mapping[str, Any], message: str, http_status: int | None) -> RunnerFailure:
@@ -129,7 +140,9 @@ def _context_overflow(error: Mapping[str, Any], message: str, http_status: int |
     prompt = _number_in(message, *_PROMPT_IN_TEXT) if prompt is None else prompt
     size = _number_in(message, _SIZE_IN_TEXT) if size is None else size
     if prompt is not None and size is not None and prompt > size:
-        what = f"The conversation has {prompt:,} tokens, the model takes {size:,}: {prompt - size:,} too many."
+        what = (
+            f"The conversation has {prompt:,} tokens, the model takes {size:,}: {prompt - size:,} too many."
+        )
         said = ""
     elif prompt is not None and size is not None:
         what = (
@@ -140,7 +153,9 @@ def _context_overflow(error: Mapping[str, Any], message: str, http_status: int |
     else:
         what = "The conversation is longer than the model can take."
         said = f" The runner said: {message}" if message else ""
-    details = {name: value for name, value in (("n_prompt_tokens", prompt), ("n_ctx", size)) if value is not None}
+    details = {
+        name: value for name, value in (("n_prompt_tokens", prompt), ("n_ctx", size)) if value is not None
+    }
     return RunnerFailure(
         "context_overflow",
         f"{what} Start a new conversation, or choose a model with a larger context.{said}",

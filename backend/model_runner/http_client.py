@@ -1,21 +1,24 @@
 """Model runners over HTTP: the only module that imports httpx.
 
 Sends the prompt's bytes as they are, reads server-sent events, and turns everything that can go wrong
-on the way into a RunnerFailure with words for the person who waits.
+on the way into a RunnerFailure with words for the person who waits. Never retries: whether asking again
+could repeat something is for the caller to judge.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from typing import Literal, cast
+from urllib.parse import unquote, urlsplit
 
 import httpx
 
 from backend.application.runner_port import (
     Delta,
+    Finished,
     ResponseIdentity,
     RunnerEvent,
     RunnerFailure,
@@ -23,8 +26,16 @@ from backend.application.runner_port import (
     StillThere,
     ToolCallFragment,
 )
-from backend.model_runner import wire
-from backend.model_runner.sse import Comment, LineTooLong, SseParser
+from backend.model_runner import failures, wire
+from backend.model_runner.sse import (
+    EVENT_LIMIT_CHARACTERS,
+    Comment,
+    EventTooLong,
+    OtherField,
+    ServerSentEvent,
+    SseItem,
+    SseParser,
+)
 
 STREAMS_AT_ONCE = 512
 ERROR_BODY_LIMIT_BYTES = 64 * 1024
@@ -34,12 +45,15 @@ ERROR_BODY_LIMIT_BYTES = 64 * 1024
 class RunnerTimeouts:
     """In seconds. first_token is long because some runners load the model inside the first request.
 
-    Comment pings keep `between_chunks` from running out, never `first_token`.
+    Comment pings keep `between_chunks` from running out, never `first_token`. after_finish: what is
+    waited for usage and the end of the stream once the runner has said why it stopped; then the stream
+    simply ends, as nothing of the reply can be missing.
     """
 
     connect: float = 5.0
     first_token: float = 310.0
     between_chunks: float = 60.0
+    after_finish: float = 5.0
     listing: float = 3.0
 
 
@@ -49,20 +63,31 @@ class HttpModelRunner:
     def __init__(
         self, url: str, *, api_key: str | None = None, name: str = "", timeouts: RunnerTimeouts | None = None
     ) -> None:
-        self._url = url.rstrip("/")
-        self._place = urlsplit(self._url).netloc.rpartition("@")[2]
+        """url: up to and including /v1; a user and password in it are sent, and shown nowhere.
+
+        Raises ValueError for a key that no HTTP header can carry.
+        """
+        parts = urlsplit(url.rstrip("/"))
+        self._place = parts.netloc.rpartition("@")[2]
+        self._url = parts._replace(netloc=self._place).geturl()
         self._name = name or self._place
         self._timeouts = timeouts or RunnerTimeouts()
+        # Identity, so that no server holds words back to compress them.
         headers = {"Accept-Encoding": "identity", "User-Agent": "verbatim"}
-        if api_key:
-            headers["Authorization"] = f"Bearer {api_key}"
+        if api_key and (key := api_key.strip()):
+            headers["Authorization"] = f"Bearer {_header_text(key)}"
         self._client = httpx.AsyncClient(
             headers=headers,
+            auth=_basic_auth(parts.username, parts.password) if "Authorization" not in headers else None,
             # A proxy or a netrc entry of the machine must never see prompts.
             trust_env=False,
+            # Reading the certificates takes 25 ms; without redirects, a plain URL never needs them.
+            verify=parts.scheme != "http",
             follow_redirects=False,
             timeout=httpx.Timeout(None, connect=self._timeouts.connect),
-            limits=httpx.Limits(max_connections=STREAMS_AT_ONCE, max_keepalive_connections=32),
+            # No connection is used twice: one that the runner closes while it idles would look, to the next call,
+            # like a runner that closed without an answer.
+            limits=httpx.Limits(max_connections=STREAMS_AT_ONCE, max_keepalive_connections=0),
         )
 
     @property
@@ -85,39 +110,28 @@ class HttpModelRunner:
         response = await self._send(request, deadline)
         try:
             if response.status_code != 200:
-                raise wire.failure_of_response(response.status_code, await self._error_body(response), self._place)
-            yield self._events(response, deadline)
+                error = await self._error_body(response)
+                raise failures.failure_of_response(response.status_code, error, self._place)
+            async with aclosing(self._events(response, deadline)) as events:
+                yield events
         finally:
             await response.aclose()
 
     async def list_models(self) -> tuple[RunnerModel, ...]:
         listing = await self._get(f"{self._url}/models")
         if listing.status_code != 200:
-            raise wire.failure_of_response(listing.status_code, listing.content, self._place)
+            raise failures.failure_of_listing(listing.status_code, listing.content, self._place)
         models = wire.models_of_listing(listing.content)
         if len(models) == 1:
             # llama.cpp lists the context the model was trained for; what one request gets stands in its /props.
-            try:
-                props = await self._get(f"{self._url.removesuffix('/v1')}/props")
-                size = wire.context_of_props(props.content) if props.status_code == 200 else None
-            except RunnerFailure:
-                size = None
-            if size is not None:
-                models = (RunnerModel(models[0].id, size, models[0].demonstration),)
+            props = await self._page("/props")
+            models = (wire.with_context(models[0], wire.context_of_props(props)),)
         return models
 
     async def version(self) -> str | None:
-        try:
-            props = await self._get(f"{self._url.removesuffix('/v1')}/props")
-        except RunnerFailure:
-            return None
-        if props.status_code != 200:
-            return None
-        try:
-            build = props.json().get("build_info")
-        except (ValueError, AttributeError):
-            return None
-        return build if isinstance(build, str) else None
+        # llama.cpp, vLLM, Ollama; asked together, because a call waits for the answer.
+        pages = await asyncio.gather(*(self._page(path) for path in ("/props", "/version", "/api/version")))
+        return next((version for version in map(wire.version_in, pages) if version is not None), None)
 
     async def aclose(self) -> None:
         await self._client.aclose()
@@ -129,114 +143,157 @@ class HttpModelRunner:
             async with asyncio.timeout_at(deadline):
                 return await self._client.send(request, stream=True)
         except TimeoutError:
-            raise self._no_first_token() from None
-        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            raise self._unreachable() from error
-        except (httpx.TransportError, httpx.InvalidURL) as error:
-            raise RunnerFailure(
-                "runner_error",
-                f"The model runner at {self._place} closed the connection without an answer. "
-                "Retry, and look at its log if it happens again.",
-            ) from error
+            raise failures.no_first_token(self._place, self._timeouts.first_token) from None
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.InvalidURL) as error:
+            raise failures.unreachable(self._place) from error
+        except httpx.TransportError as error:
+            raise failures.closed_without_answer(self._place) from error
 
-    async def _events(self, response: httpx.Response, deadline: float) -> AsyncIterator[RunnerEvent]:
-        parser = SseParser()
-        bytes_of_response = response.aiter_raw()
-        loop = asyncio.get_running_loop()
-        got_token = False
-        identity: ResponseIdentity | None = None
-        # Answers without a stream: one JSON object, whatever was asked for.
-        if "application/json" in response.headers.get("content-type", ""):
-            for event in wire.events_of_data((await self._whole_body(response, deadline)).decode("utf-8", "replace")):
+    async def _events(self, response: httpx.Response, deadline: float) -> AsyncGenerator[RunnerEvent, None]:
+        """Everything the answer tells; deadline: when the first token must have come."""
+        yield StillThere()  # the headers
+        kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind == "text/html":
+            raise failures.bad_response("it is a web page; MODEL_RUNNER_URL must go up to and including /v1")
+        if kind == "application/json":
+            # Some servers do not stream, whatever was asked for: one JSON object holds it all.
+            text = (await self._whole_body(response, deadline)).decode("utf-8", "replace")
+            for event in wire.events_of_data(text, self._place):
                 yield event
             return
-        while True:
-            try:
-                until = loop.time() + self._timeouts.between_chunks if got_token else deadline
-                async with asyncio.timeout_at(until):
-                    data = await anext(bytes_of_response, b"")
-            except TimeoutError:
-                raise self._silent() if got_token else self._no_first_token() from None
-            except httpx.TransportError as error:
-                raise self._cut() from error
-            if not data:
-                return
-            try:
-                found = parser.feed(data)
-            except LineTooLong as error:
-                raise wire.bad_response(str(error)) from error
-            for item in found:
-                if isinstance(item, Comment):
-                    yield StillThere()
-                    continue
-                if item.data.strip() == wire.DONE:
-                    return
-                for event in wire.events_of_data(item.data):
-                    if event == identity:
-                        continue  # every chunk repeats who answers
-                    if isinstance(event, ResponseIdentity):
-                        identity = event
-                    got_token = got_token or isinstance(event, Delta | ToolCallFragment)
-                    yield event
+        parser, patience = SseParser(), _Patience(self._timeouts, deadline)
+        identity: ResponseIdentity | None = None
+        async with aclosing(cast(AsyncGenerator[bytes, None], response.aiter_bytes())) as stream:
+            while data := await self._read(stream, patience):
+                for item in _items(parser, data):
+                    if isinstance(item, ServerSentEvent) and item.data.strip() == wire.DONE:
+                        return
+                    for event in self._events_of(item):
+                        patience.note(event)
+                        if isinstance(event, ResponseIdentity):
+                            if event == identity:
+                                continue  # every chunk repeats who answers
+                            identity = event
+                        yield event
+
+    def _events_of(self, item: SseItem) -> Iterator[RunnerEvent]:
+        match item:
+            case Comment():
+                yield StillThere()
+            case OtherField("error", text) | ServerSentEvent(text, "error"):
+                raise failures.failure_of_error(
+                    failures.error_of_text(text), http_status=None, runner=self._place
+                )
+            case OtherField():
+                pass  # the specification wants fields it does not know to be ignored
+            case ServerSentEvent():
+                yield from wire.events_of_data(item.data, self._place)
+
+    async def _read(self, stream: AsyncIterator[bytes], patience: _Patience) -> bytes:
+        """The next bytes; nothing at the end of the stream, or where all has been said."""
+        try:
+            async with asyncio.timeout_at(patience.until):
+                return await anext(stream, b"")
+        except TimeoutError:
+            match patience.waits_for:
+                case "first token":
+                    raise failures.no_first_token(self._place, self._timeouts.first_token) from None
+                case "next chunk":
+                    raise failures.silent(self._place, self._timeouts.between_chunks) from None
+                case "end":
+                    return b""
+        except httpx.DecodingError as error:
+            raise failures.bad_response(f"its compression is broken ({error})") from error
+        except httpx.TransportError as error:
+            raise failures.cut(self._place) from error
 
     async def _whole_body(self, response: httpx.Response, deadline: float) -> bytes:
-        try:
-            async with asyncio.timeout_at(deadline):
-                return await response.aread()
-        except TimeoutError:
-            raise self._no_first_token() from None
-        except httpx.TransportError as error:
-            raise self._cut() from error
+        body = b""
+        async with aclosing(cast(AsyncGenerator[bytes, None], response.aiter_bytes())) as stream:
+            while data := await self._read(stream, _Patience(self._timeouts, deadline)):
+                body += data
+                if len(body) > EVENT_LIMIT_CHARACTERS:
+                    raise failures.bad_response(
+                        f"it has more than {EVENT_LIMIT_CHARACTERS:,} bytes in one piece"
+                    )
+        return body
 
     async def _error_body(self, response: httpx.Response) -> bytes:
         body = b""
         try:
             async with asyncio.timeout(self._timeouts.listing):
-                async for data in response.aiter_raw():
+                async for data in response.aiter_bytes():
                     body += data
                     if len(body) > ERROR_BODY_LIMIT_BYTES:
                         break
-        except (TimeoutError, httpx.TransportError):
+        except (TimeoutError, httpx.DecodingError, httpx.TransportError):
             # The status alone says enough; whatever of the body came is used.
             return body
         return body
+
+    async def _page(self, path: str) -> bytes:
+        """A page beside /v1 that only some runners have; nothing where this one has not."""
+        try:
+            answer = await self._get(self._url.removesuffix("/v1") + path)
+        except RunnerFailure:
+            return b""
+        return answer.content if answer.status_code == 200 else b""
 
     async def _get(self, url: str) -> httpx.Response:
         try:
             async with asyncio.timeout(self._timeouts.listing):
                 return await self._client.get(url)
         except TimeoutError:
-            raise RunnerFailure(
-                "runner_unreachable",
-                f"The model runner at {self._place} did not answer within {self._timeouts.listing:g} seconds.",
-                safe_to_retry=True,
-            ) from None
-        except (httpx.TransportError, httpx.InvalidURL) as error:
-            raise self._unreachable() from error
+            raise failures.slow_listing(self._place, self._timeouts.listing) from None
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.InvalidURL) as error:
+            raise failures.unreachable(self._place) from error
+        except httpx.DecodingError as error:
+            raise failures.bad_response(f"its compression is broken ({error})") from error
+        except httpx.TransportError as error:
+            raise failures.closed_without_answer(self._place) from error
 
-    def _unreachable(self) -> RunnerFailure:
-        return RunnerFailure(
-            "runner_unreachable",
-            f"The model runner at {self._place} does not answer. Start it, then retry.",
-            safe_to_retry=True,
-        )
 
-    def _no_first_token(self) -> RunnerFailure:
-        return RunnerFailure(
-            "first_token_timeout",
-            f"The model runner at {self._place} sent no word within {self._timeouts.first_token:g} seconds. "
-            "It may be busy or still loading the model; retry later.",
-        )
+class _Patience:
+    """Until when the next bytes of one stream are waited for, and for what."""
 
-    def _silent(self) -> RunnerFailure:
-        return RunnerFailure(
-            "stream_silent",
-            f"The model runner at {self._place} fell silent for {self._timeouts.between_chunks:g} seconds. "
-            "The text up to there is kept.",
-        )
+    def __init__(self, timeouts: RunnerTimeouts, first_token_until: float) -> None:
+        self._timeouts = timeouts
+        self._loop = asyncio.get_running_loop()
+        self._last_until = first_token_until
+        self.waits_for: Literal["first token", "next chunk", "end"] = "first token"
 
-    def _cut(self) -> RunnerFailure:
-        return RunnerFailure(
-            "stream_cut",
-            f"The connection to the model runner at {self._place} broke. The text up to there is kept.",
+    def note(self, event: RunnerEvent) -> None:
+        if isinstance(event, Finished) and self.waits_for != "end":
+            self.waits_for = "end"
+            self._last_until = self._loop.time() + self._timeouts.after_finish
+        elif isinstance(event, Delta | ToolCallFragment) and self.waits_for == "first token":
+            self.waits_for = "next chunk"
+
+    @property
+    def until(self) -> float:
+        """Anew from each read between chunks; fixed for the first token and for the end."""
+        if self.waits_for == "next chunk":
+            return self._loop.time() + self._timeouts.between_chunks
+        return self._last_until
+
+
+def _items(parser: SseParser, data: bytes) -> list[SseItem]:
+    try:
+        return parser.feed(data)
+    except EventTooLong as error:
+        raise failures.bad_response(str(error)) from error
+
+
+def _header_text(key: str) -> str:
+    if not (key.isascii() and key.isprintable()):
+        raise ValueError(
+            "MODEL_RUNNER_API_KEY holds characters that an HTTP header cannot carry. "
+            "Expected printable ASCII; copy the key again."
         )
+    return key
+
+
+def _basic_auth(username: str | None, password: str | None) -> httpx.BasicAuth | None:
+    if username is None:
+        return None
+    return httpx.BasicAuth(unquote(username), unquote(password or ""))

@@ -9,26 +9,27 @@ from typing import Any, Self
 
 Step = dict[str, Any]
 
-STEP_KINDS = frozenset(
-    {
-        "text",
-        "reasoning",
-        "tool_call",
-        "finish",
-        "usage",
-        "done",
-        "error",
-        "data",
-        "raw",
-        "ping",
-        "sleep",
-        "hold",
-        "cut",
-        "end",
-        "respond",
-        "never",
-    }
-)
+# What each step needs besides `do`; everything else it may hold is optional.
+STEP_FIELDS: Mapping[str, tuple[tuple[str, type | tuple[type, ...]], ...]] = {
+    "headers": (),
+    "role": (),
+    "text": (("text", str),),
+    "reasoning": (("text", str),),
+    "tool_call": (("index", int),),
+    "finish": (("reason", str),),
+    "usage": (("prompt_tokens", int), ("completion_tokens", int)),
+    "done": (),
+    "error": (("error", (dict, str)),),
+    "data": (("value", object),),
+    "raw": (("base64", str),),
+    "ping": (),
+    "sleep": (("ms", (int, float)),),
+    "hold": (),
+    "cut": (),
+    "end": (),
+    "respond": (("status", int),),
+    "never": (),
+}
 
 
 class BadScript(ValueError):
@@ -45,6 +46,14 @@ class Script:
         self.steps.append({"do": do, **values})
         return self
 
+    def headers(self) -> Self:
+        """Status 200 and the headers of a stream, and nothing else yet."""
+        return self._add("headers")
+
+    def role(self) -> Self:
+        """A chunk that says once more who speaks, with content null."""
+        return self._add("role")
+
     def text(self, text: str, *, delay_ms: float = 0) -> Self:
         """A content delta, after a pause."""
         return self._add("text", text=text, delay_ms=delay_ms)
@@ -59,7 +68,9 @@ class Script:
     def reasoning(self, text: str, *, field_name: str = "reasoning_content") -> Self:
         return self._add("reasoning", text=text, field=field_name)
 
-    def tool_call(self, index: int, *, call_id: str | None = None, name: str | None = None, arguments: str = "") -> Self:
+    def tool_call(
+        self, index: int, *, call_id: str | None = None, name: str | None = None, arguments: str = ""
+    ) -> Self:
         return self._add("tool_call", index=index, id=call_id, name=name, arguments=arguments)
 
     def finish(self, reason: str = "stop") -> Self:
@@ -105,11 +116,16 @@ class Script:
         """End the stream cleanly, here."""
         return self._add("end")
 
-    def respond(self, status: int, body: Any = b"", content_type: str = "application/json") -> Self:
-        """A whole answer instead of a stream. body: bytes, text, or a value sent as JSON."""
+    def respond(
+        self, status: int, body: Any = b"", content_type: str = "application/json", **headers: str
+    ) -> Self:
+        """A whole answer instead of a stream. body: bytes, text, or a value sent as JSON. headers: `location="…"`."""
+        step: Step = {"status": status, "content_type": content_type, "headers": headers}
         if isinstance(body, bytes):
-            body = body.decode("utf-8")
-        return self._add("respond", status=status, body=body, content_type=content_type)
+            step["base64"] = base64.b64encode(body).decode()
+        else:
+            step["body"] = body
+        return self._add("respond", **step)
 
     def never(self) -> Self:
         """Take the request and never answer."""
@@ -120,11 +136,32 @@ def script_of_json(value: Any) -> Script:
     """Read `{"steps": [{"do": …}, …]}`. Raises BadScript."""
     steps = value.get("steps") if isinstance(value, Mapping) else None
     if not isinstance(steps, list):
-        raise BadScript("A script is an object with a list `steps`.")
+        raise BadScript('A script is an object with a list `steps`, such as {"steps": [{"do": "never"}]}.')
     for place, step in enumerate(steps):
-        if not isinstance(step, dict) or step.get("do") not in STEP_KINDS:
-            raise BadScript(f"Step {place} must name one of {', '.join(sorted(STEP_KINDS))} under `do`; found {step!r}.")
+        if not isinstance(step, dict) or step.get("do") not in STEP_FIELDS:
+            raise BadScript(
+                f"Step {place} must name one of {', '.join(STEP_FIELDS)} under `do`; found {step!r}."
+            )
+        for name, kind in STEP_FIELDS[step["do"]]:
+            if name not in step or not isinstance(step[name], kind):
+                raise BadScript(f"Step {place} ({step['do']}) needs `{name}`; found {step!r}.")
+        if "base64" in step:
+            try:
+                base64.b64decode(step["base64"], validate=True)
+            except (ValueError, TypeError):
+                raise BadScript(f"Step {place} ({step['do']}) has no valid `base64`.") from None
     return Script(list(steps))
+
+
+def scripts_of_json(value: Any) -> tuple[list[Script], Script | None]:
+    """Read `{"scripts": [script, …], "always": script or null}`, both optional. Raises BadScript."""
+    if not isinstance(value, Mapping):
+        raise BadScript("Expected an object with `scripts`, `always` or both.")
+    scripts = value.get("scripts", [])
+    if not isinstance(scripts, list):
+        raise BadScript("`scripts` must be a list of scripts.")
+    always = value.get("always")
+    return [script_of_json(script) for script in scripts], None if always is None else script_of_json(always)
 
 
 def default_script(body: Mapping[str, Any], *, delay_ms: float) -> Script:
@@ -138,8 +175,6 @@ def default_script(body: Mapping[str, Any], *, delay_ms: float) -> Script:
     last = str(texts[-1]) if texts else ""
     quoted = last if len(last) <= 200 else last[:200] + "…"
     reply = f"You wrote: **{quoted}**\n\nThis is a scripted reply. It has a list:\n\n- one\n- two\n\nand it ends here."
-    words = reply.split(" ")
-    script = Script()
-    for place, word in enumerate(words):
-        script.text(word if place == len(words) - 1 else word + " ", delay_ms=delay_ms)
-    return script.finish().usage(prompt_tokens=len(str(messages)) // 4, completion_tokens=len(words)).done()
+    script = Script().words(reply, delay_ms=delay_ms)
+    word_count = len(script.steps)
+    return script.finish().usage(prompt_tokens=len(str(messages)) // 4, completion_tokens=word_count).done()

@@ -2,7 +2,8 @@
 
 `python -m backend.model_runner.scripted --port 0` prints its URL. Over HTTP it is controlled with
 POST /__script__ (scripts for the next requests, in order), POST /__release__ (go on where a script
-holds) and GET /__requests__ (what was received, byte for byte).
+holds) and GET /__requests__ (what was received, byte for byte). Without a script it streams a short
+Markdown reply that quotes the last user message. Only for this machine: it listens on loopback alone.
 """
 
 from __future__ import annotations
@@ -14,31 +15,24 @@ import contextlib
 import json
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
-from backend.model_runner.script import BadScript, Script, Step, default_script, script_of_json
+from backend.model_runner.script import BadScript, Script, default_script, scripts_of_json
+from backend.model_runner.script_player import (
+    CONTEXT_TOKENS,
+    MODEL_ID,
+    Player,
+    ReceivedRequest,
+    client_left,
+    read_request,
+    respond,
+)
 
-MODEL_ID = "scripted-model"
-CONTEXT_TOKENS = 8192
-
-
-@dataclass
-class ReceivedRequest:
-    """One request as it came. closed_early: the client left before the answer was complete."""
-
-    method: str
-    path: str
-    headers: dict[str, str]
-    body: bytes
-    closed_early: bool = False
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
-
+__all__ = ["CONTEXT_TOKENS", "MODEL_ID", "ReceivedRequest", "ScriptedRunner", "main"]
 
 
 class ScriptedRunner:
@@ -54,6 +48,7 @@ class ScriptedRunner:
         self._server: asyncio.Server | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._lock = threading.Lock()
+        self._connections: set[asyncio.Task[None]] = set()
 
     # ---- for tests --------------------------------------------------------------------------
 
@@ -104,6 +99,10 @@ class ScriptedRunner:
     async def __aexit__(self, *_: object) -> None:
         assert self._server is not None
         self._server.close()
+        for task in (connections := list(self._connections)):
+            task.cancel()
+        # What failed while it was told to end has been reported by _serve.
+        await asyncio.gather(*connections, return_exceptions=True)
 
     async def serve_forever(self) -> None:
         assert self._server is not None
@@ -113,16 +112,26 @@ class ScriptedRunner:
     def in_thread(self) -> Iterator[Self]:
         """Run in a thread with a loop of its own until the context is left."""
         started, stop = threading.Event(), threading.Event()
+        problems: list[BaseException] = []
 
         async def run() -> None:
             async with self:
                 started.set()
                 await asyncio.to_thread(stop.wait)
 
-        thread = threading.Thread(target=lambda: asyncio.run(run()), name="scripted-runner", daemon=True)
+        def run_and_tell() -> None:
+            try:
+                asyncio.run(run())
+            except OSError as error:  # such as a busy port: raised again where the runner was asked for
+                problems.append(error)
+                started.set()
+
+        thread = threading.Thread(target=run_and_tell, name="scripted-runner", daemon=True)
         thread.start()
         if not started.wait(10):
             raise RuntimeError("The scripted runner did not start within 10 seconds.")
+        if problems:
+            raise problems[0]
         try:
             yield self
         finally:
@@ -132,39 +141,54 @@ class ScriptedRunner:
     # ---- one connection ---------------------------------------------------------------------
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections.add(task)
         try:
-            request = await _read_request(reader)
-            if request is None:
-                return
-            await self._answer(request, reader, writer)
+            request = await read_request(reader)
+            if request is not None:
+                await self._answer(request, reader, writer)
         except (ConnectionError, asyncio.IncompleteReadError):
             pass  # the client went away, which tests do on purpose
+        except asyncio.CancelledError:
+            pass  # the runner is ending; a task cancelled here would be reported as a fault
         finally:
-            with contextlib.suppress(ConnectionError):
-                writer.close()
+            self._connections.discard(task)
+            writer.close()
 
     async def _answer(
         self, request: ReceivedRequest, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         if request.path.startswith("/__"):
-            await _respond(writer, *self._control(request))
+            await respond(writer, *self._control(request))
             return
         self.requests.append(request)
         if request.path.endswith("/models"):
-            listing = {"object": "list", "data": [{"id": MODEL_ID, "object": "model", "meta": {"n_ctx": CONTEXT_TOKENS}}]}
-            await _respond(writer, 200, listing)
+            model = {"id": MODEL_ID, "object": "model", "meta": {"n_ctx": CONTEXT_TOKENS}}
+            await respond(writer, 200, {"object": "list", "data": [model]})
         elif request.path.endswith("/chat/completions"):
-            player = _Player(self, request, writer)
-            left = asyncio.ensure_future(_client_left(reader))
-            playing = asyncio.ensure_future(player.play(self._next_script(request)))
-            done, _ = await asyncio.wait({left, playing}, return_when=asyncio.FIRST_COMPLETED)
-            if playing not in done:
+            await self._complete(request, reader, writer)
+        else:
+            missing = {"error": {"message": "File Not Found", "type": "not_found_error", "code": 404}}
+            await respond(writer, 404, missing)
+
+    async def _complete(
+        self, request: ReceivedRequest, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        player = Player(request, writer, released=self._wait_for_release)
+        left = asyncio.ensure_future(client_left(reader))
+        playing = asyncio.ensure_future(player.play(self._next_script(request)))
+        try:
+            await asyncio.wait({left, playing}, return_when=asyncio.FIRST_COMPLETED)
+            if not playing.done():
+                request.closed_at = time.monotonic()
                 request.closed_early = True
+        finally:
             for task in (left, playing):
                 task.cancel()
             await asyncio.gather(left, playing, return_exceptions=True)
-        else:
-            await _respond(writer, 404, {"error": {"message": "not found", "type": "not_found_error", "code": 404}})
+        if not playing.cancelled():
+            playing.result()  # a script that cannot be played must be seen, not look like a cut
 
     def _next_script(self, request: ReceivedRequest) -> Script:
         with self._lock:
@@ -175,7 +199,9 @@ class ScriptedRunner:
         try:
             body = request.json
         except ValueError:
-            return Script().respond(400, {"error": {"message": "invalid JSON", "type": "invalid_request_error"}})
+            return Script().respond(
+                400, {"error": {"message": "invalid JSON", "type": "invalid_request_error"}}
+            )
         return default_script(body if isinstance(body, dict) else {}, delay_ms=self.delay_ms)
 
     def _control(self, request: ReceivedRequest) -> tuple[int, Any]:
@@ -183,9 +209,8 @@ class ScriptedRunner:
             case "POST", "/__script__":
                 try:
                     value = request.json
-                    scripts = [script_of_json(item) for item in value.get("scripts", [])]
-                    always = script_of_json(value["always"]) if value.get("always") else None
-                except (BadScript, ValueError, AttributeError) as error:
+                    scripts, always = scripts_of_json(value)
+                except ValueError as error:
                     return 400, {"error": str(error)}
                 self.play(*scripts)
                 if "always" in value:
@@ -202,142 +227,26 @@ class ScriptedRunner:
                             "path": r.path,
                             "headers": r.headers,
                             "body": r.body.decode("utf-8", "replace"),
+                            "body_base64": base64.b64encode(r.body).decode(),
                             "closed_early": r.closed_early,
                         }
                         for r in self.requests
                     ]
                 }
             case _:
-                return 404, {"error": f"{request.method} {request.path} is not a control of the scripted runner."}
+                return 404, {
+                    "error": f"{request.method} {request.path} is not a control of the scripted runner."
+                }
 
-    async def wait_for_release(self) -> None:
+    async def _wait_for_release(self) -> None:
         await self._release.wait()
 
 
-class _Player:
-    """Plays one script into one connection."""
-
-    def __init__(self, runner: ScriptedRunner, request: ReceivedRequest, writer: asyncio.StreamWriter) -> None:
-        self._runner = runner
-        self._writer = writer
-        self._open = False
-        body = request.json if request.body[:1] == b"{" else {}
-        self._model = body.get("model", MODEL_ID)
-
-    async def play(self, script: Script) -> None:
-        for step in script.steps:
-            if await self._step(step):
-                return
-        if self._open:
-            await self._finish()
-
-    async def _step(self, step: Step) -> bool:
-        """Carry out one step; True when the answer is over."""
-        match step["do"]:
-            case "text":
-                await asyncio.sleep(step.get("delay_ms", 0) / 1000)
-                await self._delta({"content": step["text"]})
-            case "reasoning":
-                await self._delta({step.get("field", "reasoning_content"): step["text"], "content": None})
-            case "tool_call":
-                function = {"name": step.get("name"), "arguments": step.get("arguments", "")}
-                call = {"index": step["index"], "id": step.get("id"), "type": "function", "function": function}
-                await self._delta({"tool_calls": [call]})
-            case "finish":
-                await self._chunk(choices=[{"index": 0, "delta": {}, "finish_reason": step["reason"]}])
-            case "usage":
-                prompt, completion = step["prompt_tokens"], step["completion_tokens"]
-                usage = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
-                await self._chunk(choices=[], usage=usage)
-            case "done":
-                await self._write(b"data: [DONE]\n\n")
-            case "error":
-                await self._event({"error": step["error"]})
-            case "data":
-                await self._event(step["value"])
-            case "raw":
-                await self._write(base64.b64decode(step["base64"]))
-            case "ping":
-                await self._write(b": still here\n\n")
-            case "sleep":
-                await asyncio.sleep(step["ms"] / 1000)
-            case "hold":
-                await self._runner.wait_for_release()
-            case "cut":
-                self._writer.transport.abort()
-                return True
-            case "end":
-                await self._finish()
-                return True
-            case "respond":
-                await _respond(self._writer, step["status"], step.get("body", ""), step["content_type"])
-                return True
-            case "never":
-                await asyncio.Event().wait()
-        return False
-
-    async def _delta(self, delta: dict[str, Any]) -> None:
-        if not self._open:
-            # As llama.cpp begins: a role, and content null.
-            await self._chunk(choices=[{"index": 0, "delta": {"role": "assistant", "content": None}, "finish_reason": None}])
-        await self._chunk(choices=[{"index": 0, "delta": delta, "finish_reason": None}])
-
-    async def _chunk(self, **fields: Any) -> None:
-        await self._event(
-            {
-                "id": "chatcmpl-scripted",
-                "object": "chat.completion.chunk",
-                "created": 0,
-                "model": self._model,
-                "system_fingerprint": "scripted-1",
-                **fields,
-            }
-        )
-
-    async def _event(self, value: Any) -> None:
-        await self._write(f"data: {json.dumps(value, ensure_ascii=False)}\n\n".encode())
-
-    async def _write(self, data: bytes) -> None:
-        if not self._open:
-            self._open = True
-            self._writer.write(
-                b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
-            )
-        self._writer.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
-        await self._writer.drain()
-
-    async def _finish(self) -> None:
-        if not self._open:
-            await self._write(b"\n")
-        self._writer.write(b"0\r\n\r\n")
-        await self._writer.drain()
-
-
-async def _client_left(reader: asyncio.StreamReader) -> None:
-    """Return when the other side has closed. Nothing more is expected from it after its request."""
-    while await reader.read(4096):
-        pass
-
-
-async def _read_request(reader: asyncio.StreamReader) -> ReceivedRequest | None:
+def _scripts_in(path: Path) -> tuple[list[Script], Script | None]:
     try:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-    except asyncio.IncompleteReadError:
-        return None
-    first, *lines = head.strip().split("\r\n")
-    method, path, _ = first.split(" ", 2)
-    headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    body = await reader.readexactly(int(headers.get("content-length", "0")))
-    return ReceivedRequest(method, path, headers, body)
-
-
-async def _respond(
-    writer: asyncio.StreamWriter, status: int, body: Any, content_type: str = "application/json"
-) -> None:
-    data = body.encode() if isinstance(body, str) else json.dumps(body, ensure_ascii=False).encode()
-    head = f"HTTP/1.1 {status} Scripted\r\nContent-Type: {content_type}\r\nContent-Length: {len(data)}\r\nConnection: close\r\n\r\n"
-    writer.write(head.encode() + data)
-    await writer.drain()
+        return scripts_of_json(json.loads(path.read_text("utf-8")))
+    except (OSError, ValueError) as error:
+        raise BadScript(f"The script file {path} cannot be used: {error}") from error
 
 
 def main(arguments: list[str]) -> int:
@@ -346,11 +255,21 @@ def main(arguments: list[str]) -> int:
         prog="python -m backend.model_runner.scripted", description="A model runner that follows a script."
     )
     parser.add_argument("--port", type=int, default=0, help="the port to serve on; 0 chooses a free one")
-    parser.add_argument("--delay-ms", type=float, default=20.0, help="pause before each word of the default reply")
+    parser.add_argument(
+        "--delay-ms", type=float, default=20.0, help="pause before each word of the default reply"
+    )
+    parser.add_argument("--script", type=Path, help="a JSON file, as POST /__script__ takes it")
     options = parser.parse_args(arguments)
+    try:
+        scripts, always = _scripts_in(options.script) if options.script else ([], None)
+    except BadScript as error:
+        print(error, file=sys.stderr)
+        return 2
 
     async def serve() -> None:
         async with ScriptedRunner(port=options.port, delay_ms=options.delay_ms) as runner:
+            runner.play(*scripts)
+            runner.always(always)
             print(runner.url, flush=True)
             await runner.serve_forever()
 

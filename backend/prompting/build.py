@@ -117,7 +117,9 @@ def _replay(history: Sequence[StreamSlice], version: int) -> tuple[dict[UUID, _M
                 case e.SystemPromptChanged():
                     system_prompt = event.text
                 case e.UserMessageSent():
-                    messages[event.message_id] = _Message(event.message_id, event.parent_id, "user", event.content)
+                    messages[event.message_id] = _Message(
+                        event.message_id, event.parent_id, "user", event.content
+                    )
                 case e.ReplyRequested():
                     continues[event.reply_id] = (event.parent_id, event.continues)
                     messages[event.reply_id] = _Message(

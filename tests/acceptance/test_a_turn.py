@@ -13,8 +13,12 @@ from tests.support.api_client import ApiClient
 from tests.support.stack import Stack, wait_until
 
 
-def test_the_runner_receives_exactly_the_prompt_that_the_events_give(person: ApiClient, runner: ScriptedRunner) -> None:
-    conversation = person.start_conversation(system_prompt="Answer “briefly”.", params={"temperature": 0.7, "seed": 7})
+def test_the_runner_receives_exactly_the_prompt_that_the_events_give(
+    person: ApiClient, runner: ScriptedRunner
+) -> None:
+    conversation = person.start_conversation(
+        system_prompt="Answer “briefly”.", params={"temperature": 0.7, "seed": 7}
+    )
 
     person.say(conversation["id"], "Hello,\nwörld 👋")
     reply = person.say(conversation["id"], "And again")
@@ -41,7 +45,9 @@ def test_the_runner_receives_exactly_the_prompt_that_the_events_give(person: Api
     assert proof["recorded_sha256"] == proof["body_sha256"] == hashlib.sha256(sent).hexdigest()
 
 
-def test_no_origin_or_cookie_of_the_browser_reaches_the_runner(person: ApiClient, runner: ScriptedRunner) -> None:
+def test_no_origin_or_cookie_of_the_browser_reaches_the_runner(
+    person: ApiClient, runner: ScriptedRunner
+) -> None:
     person.http.headers["Origin"] = str(person.http.base_url).rstrip("/")
     conversation = person.start_conversation()
     person.say(conversation["id"], "Hello")
@@ -88,7 +94,9 @@ def test_a_listener_is_shown_exactly_the_recorded_reply(person: ApiClient, runne
     assert reply["outcome"] == "complete", "finished is shown only when the read tables have it"
 
 
-def test_a_stream_cut_three_times_goes_on_without_gap_or_duplicate(person: ApiClient, runner: ScriptedRunner) -> None:
+def test_a_stream_cut_three_times_goes_on_without_gap_or_duplicate(
+    person: ApiClient, runner: ScriptedRunner
+) -> None:
     script = Script()
     for number in range(40):
         script.text(f"{number} ", delay_ms=20)
@@ -97,7 +105,9 @@ def test_a_stream_cut_three_times_goes_on_without_gap_or_duplicate(person: ApiCl
     sent = person.send(conversation["id"], "Count")
     cursor, seen = conversation["position"], []
     for cut in range(4):
-        with person.live(cursor=cursor, conversation_id=conversation["id"], last_event_id=cursor if cut else None) as live:
+        with person.live(
+            cursor=cursor, conversation_id=conversation["id"], last_event_id=cursor if cut else None
+        ) as live:
             if cut < 3:
                 wait_until(lambda: len(live.chunks_of(sent["call_id"])) >= 5, "some chunks")
             else:
@@ -127,8 +137,15 @@ def test_somebody_elses_conversation_is_as_unknown_as_one_that_does_not_exist(
     with ApiClient(stack.url) as other:
         other.sign_up()
         unknown = "00000000-0000-4000-8000-000000000000"
-        for path in ("/api/conversations/{}/", "/api/conversations/{}/transcript/", "/api/conversations/{}/events/"):
-            theirs, missing = other.http.get(path.format(conversation["id"])), other.http.get(path.format(unknown))
+        for path in (
+            "/api/conversations/{}/",
+            "/api/conversations/{}/transcript/",
+            "/api/conversations/{}/events/",
+        ):
+            theirs, missing = (
+                other.http.get(path.format(conversation["id"])),
+                other.http.get(path.format(unknown)),
+            )
             assert theirs.status_code == missing.status_code == 404
             assert theirs.json()["code"] == missing.json()["code"]
         assert other.http.get(f"/api/model-calls/{reply['call_id']}/").status_code == 404

@@ -57,7 +57,9 @@ def test_kill_9_of_a_web_process_in_mid_reply_resumes_on_the_next_one(
         wait_until(lambda: _answers(own_stack.url), "the new web process")
         cursor = live.last_cursor or "0"
         with person.live(cursor=cursor, conversation_id=conversation["id"], last_event_id=cursor) as rest:
-            wait_until(lambda: "finished" in rest.states_of(sent["call_id"]), "the end of the reply", timeout_s=30)
+            wait_until(
+                lambda: "finished" in rest.states_of(sent["call_id"]), "the end of the reply", timeout_s=30
+            )
         reply = person.wait_for_reply(conversation["id"], sent["reply_id"])
 
     numbers = [chunk["seq"] for chunk in live.chunks_of(sent["call_id"]) + rest.chunks_of(sent["call_id"])]
@@ -67,7 +69,9 @@ def test_kill_9_of_a_web_process_in_mid_reply_resumes_on_the_next_one(
     assert reply["outcome"] == "complete"
 
 
-def test_a_killed_database_loses_no_acknowledged_message(own_stack: Stack, own_runner: ScriptedRunner) -> None:
+def test_a_killed_database_loses_no_acknowledged_message(
+    own_stack: Stack, own_runner: ScriptedRunner
+) -> None:
     own_runner.always(Script().text("ok").complete())
     acknowledged: list[str] = []
     refused: list[int] = []
@@ -95,7 +99,9 @@ def test_a_killed_database_loses_no_acknowledged_message(own_stack: Stack, own_r
             killed = own_stack.kill_part("postgres")
             own_stack.wait_for_new_part("postgres", killed)
             before = len(acknowledged)
-            wait_until(lambda: len(acknowledged) >= before + 20, "commands to be accepted again", timeout_s=40)
+            wait_until(
+                lambda: len(acknowledged) >= before + 20, "commands to be accepted again", timeout_s=40
+            )
         finally:
             stop.set()
             thread.join(30)
@@ -149,7 +155,9 @@ def _runs(pid: int) -> bool:
 
 
 def _all_conversations(person: ApiClient, last: str) -> set[str]:
-    wait_until(lambda: person.http.get(f"/api/conversations/{last}/").status_code == 200, "the last one to be listed")
+    wait_until(
+        lambda: person.http.get(f"/api/conversations/{last}/").status_code == 200, "the last one to be listed"
+    )
     found: set[str] = set()
     page: Json = person.get("/api/conversations/", limit=200)
     while True:

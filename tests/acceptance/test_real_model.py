@@ -16,7 +16,9 @@ def test_a_person_gets_a_streamed_reply_from_the_real_model() -> None:
         conversation = person.start_conversation(params={"max_tokens": 40, "temperature": 0})
         with person.live(cursor=conversation["position"], conversation_id=conversation["id"]) as live:
             sent = person.send(conversation["id"], "Write one sentence about the sea.")
-            wait_until(lambda: "finished" in live.states_of(sent["call_id"]), "the reply's end", timeout_s=120)
+            wait_until(
+                lambda: "finished" in live.states_of(sent["call_id"]), "the reply's end", timeout_s=120
+            )
             reply = person.transcript(conversation["id"])[-1]
         models = person.get("/api/models/")
         proof = person.get(f"/api/model-calls/{sent['call_id']}/prompt/")

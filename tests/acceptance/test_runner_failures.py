@@ -10,14 +10,36 @@ from tests.support.api_client import ApiClient, Json
 from tests.support.stack import running_stack, wait_until
 
 FAILURES = {
-    "an error status": (Script().respond(500, {"error": {"message": "out of memory"}}), "failed", "", "out of memory"),
-    "a refusal": (Script().respond(400, {"error": {"message": "bad temperature"}}), "failed", "", "bad temperature"),
+    "an error status": (
+        Script().respond(500, {"error": {"message": "out of memory"}}),
+        "failed",
+        "",
+        "out of memory",
+    ),
+    "a refusal": (
+        Script().respond(400, {"error": {"message": "bad temperature"}}),
+        "failed",
+        "",
+        "bad temperature",
+    ),
     "an empty error": (Script().respond(502, "", "text/plain"), "failed", "", "HTTP 502"),
-    "an unknown model": (Script().respond(404, "no such model", "text/plain"), "failed", "", "does not have this model"),
+    "an unknown model": (
+        Script().respond(404, "no such model", "text/plain"),
+        "failed",
+        "",
+        "does not have this model",
+    ),
     "a full context": (
         Script().respond(
             400,
-            {"error": {"type": "exceed_context_size_error", "message": "too big", "n_prompt_tokens": 9000, "n_ctx": 8192}},
+            {
+                "error": {
+                    "type": "exceed_context_size_error",
+                    "message": "too big",
+                    "n_prompt_tokens": 9000,
+                    "n_ctx": 8192,
+                }
+            },
         ),
         "failed",
         "",
@@ -26,7 +48,12 @@ FAILURES = {
     "no answer at all": (Script().cut(), "failed", "", "without an answer"),
     "a cut in mid-stream": (Script().text("Half a sen").cut(), "interrupted", "Half a sen", "broke"),
     "an end without a reason": (Script().text("Suddenly").end(), "interrupted", "Suddenly", ""),
-    "an error in the stream": (Script().text("So far").error(message="cuda died"), "failed", "So far", "cuda died"),
+    "an error in the stream": (
+        Script().text("So far").error(message="cuda died"),
+        "failed",
+        "So far",
+        "cuda died",
+    ),
     "a full context while writing": (Script().text("Long").complete("length"), "truncated", "Long", ""),
     "nonsense": (Script().text("ok").raw(b"data: {nonsense\n\n"), "failed", "ok", "cannot be read"),
 }
@@ -81,7 +108,9 @@ def test_an_unreachable_runner_loses_no_message() -> None:
     assert models["runners"][0]["error"]
 
 
-def test_stop_keeps_what_came_and_closes_the_runners_connection(person: ApiClient, runner: ScriptedRunner) -> None:
+def test_stop_keeps_what_came_and_closes_the_runners_connection(
+    person: ApiClient, runner: ScriptedRunner
+) -> None:
     runner.play(Script().text("Before the stop").hold().text(" never seen").complete())
     conversation = person.start_conversation()
     with person.live(cursor=conversation["position"], conversation_id=conversation["id"]) as live:

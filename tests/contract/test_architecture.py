@@ -37,7 +37,11 @@ def test_the_event_catalogue_is_current() -> None:
 
 
 def test_no_module_is_called_utils() -> None:
-    names = [path for path in committed_files("*.py", "*.js", "*.jsx") if re.search(r"utils?|helpers?|misc", path.stem)]
+    names = [
+        path
+        for path in committed_files("*.py", "*.js", "*.jsx")
+        if re.search(r"utils?|helpers?|misc", path.stem)
+    ]
     assert names == []
 
 

@@ -40,7 +40,9 @@ class LiveStream:
         return "".join(by_seq[seq] for seq in sorted(by_seq))
 
     def states_of(self, call_id: str) -> list[str]:
-        return [f.data["state"] for f in list(self.frames) if f.event == "call" and f.data["call_id"] == call_id]
+        return [
+            f.data["state"] for f in list(self.frames) if f.event == "call" and f.data["call_id"] == call_id
+        ]
 
     @property
     def last_cursor(self) -> str | None:
@@ -79,7 +81,9 @@ class ApiClient:
         self.email = email
         self.http.get("/_allauth/browser/v1/config").raise_for_status()
         response = self.http.post(
-            "/_allauth/browser/v1/auth/login", json={"email": email, "password": password}, headers=self.csrf()
+            "/_allauth/browser/v1/auth/login",
+            json={"email": email, "password": password},
+            headers=self.csrf(),
         )
         assert response.status_code == 200, response.text
         return self.get("/api/me/")
@@ -93,7 +97,9 @@ class ApiClient:
         headers = {**self.csrf(), **({"Idempotency-Key": key} if key else {})}
         return self.http.request(method, path, json=body, headers=headers)
 
-    def command(self, method: str, path: str, body: Any = None, *, key: str | None = None, status: int = 200) -> Json:
+    def command(
+        self, method: str, path: str, body: Any = None, *, key: str | None = None, status: int = 200
+    ) -> Json:
         response = self.request(method, path, body, key=key)
         assert response.status_code == status, f"{method} {path}: {response.status_code} {response.text}"
         answer: Json = response.json()
@@ -138,7 +144,9 @@ class ApiClient:
     # ---- the live stream --------------------------------------------------------------------
 
     @contextmanager
-    def live(self, *, cursor: str, conversation_id: str | None = None, last_event_id: str | None = None) -> Iterator[LiveStream]:
+    def live(
+        self, *, cursor: str, conversation_id: str | None = None, last_event_id: str | None = None
+    ) -> Iterator[LiveStream]:
         """Listen in the background until the context is left."""
         stream = LiveStream()
         leave = threading.Event()
@@ -146,10 +154,15 @@ class ApiClient:
 
         def listen() -> None:
             params = {"cursor": cursor, **({"conversation": conversation_id} if conversation_id else {})}
-            headers = {"Accept": "text/event-stream", **({"Last-Event-ID": last_event_id} if last_event_id else {})}
+            headers = {
+                "Accept": "text/event-stream",
+                **({"Last-Event-ID": last_event_id} if last_event_id else {}),
+            }
             timeout = httpx.Timeout(30.0, read=60.0)
             try:
-                with httpx.Client(base_url=self.http.base_url, cookies=self.http.cookies, timeout=timeout) as client:
+                with httpx.Client(
+                    base_url=self.http.base_url, cookies=self.http.cookies, timeout=timeout
+                ) as client:
                     with client.stream("GET", "/api/live/", params=params, headers=headers) as response:
                         assert response.status_code == 200, response.status_code
                         opened.set()

@@ -98,7 +98,9 @@ def migrate(database_url: str) -> None:
             check=False,
         )
         if done.returncode != 0:
-            raise RuntimeError(f"manage.py {command[0]} failed on the test database:\n{done.stdout}{done.stderr}")
+            raise RuntimeError(
+                f"manage.py {command[0]} failed on the test database:\n{done.stdout}{done.stderr}"
+            )
 
 
 @contextmanager

@@ -69,7 +69,9 @@ class Stack:
     def start(self, timeout_s: float = START_SECONDS) -> None:
         """Start the supervisor and wait until it says that the product is ready."""
         environment = {
-            name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG", "TMPDIR", "USER"}
+            name: value
+            for name, value in os.environ.items()
+            if name in {"PATH", "HOME", "LANG", "TMPDIR", "USER"}
         }
         self._process = subprocess.Popen(
             [sys.executable, "-m", "backend.embedded.run", "--stop-with-parent"],
@@ -129,13 +131,18 @@ class Stack:
 
     def wait_for_new_part(self, part: str, old: list[int], timeout_s: float = 30.0) -> None:
         wait_until(
-            lambda: any(pid not in old for pid in self.part_pids(part)), f"a new {part} process", timeout_s=timeout_s
+            lambda: any(pid not in old for pid in self.part_pids(part)),
+            f"a new {part} process",
+            timeout_s=timeout_s,
         )
 
     def report(self) -> str:
         """What the supervisor printed and the end of each part's log, for a failing test."""
         logs = sorted((self.data_dir / "logs").glob("*.log")) if self.data_dir.exists() else []
-        tails = [f"--- {log.name}\n" + "\n".join(log.read_text(errors="replace").splitlines()[-25:]) for log in logs]
+        tails = [
+            f"--- {log.name}\n" + "\n".join(log.read_text(errors="replace").splitlines()[-25:])
+            for log in logs
+        ]
         return "\n".join(["".join(self.output), *tails])
 
     def _read_output(self, process: subprocess.Popen[str], lines: queue.Queue[str | None]) -> None:
@@ -146,7 +153,9 @@ class Stack:
         lines.put(None)
 
 
-def wait_until(condition: Callable[[], object], what: str, *, timeout_s: float = 20.0, step_s: float = 0.05) -> None:
+def wait_until(
+    condition: Callable[[], object], what: str, *, timeout_s: float = 20.0, step_s: float = 0.05
+) -> None:
     """Ask again and again until `condition` holds; fail naming `what` when the time is over."""
     deadline = time.monotonic() + timeout_s
     while not condition():
@@ -163,7 +172,13 @@ def running_stack(**settings: str) -> Iterator[Stack]:
     data_dir.chmod(0o755)
     stack = Stack(
         data_dir,
-        {"PORT": str(free_port()), "HOST": "127.0.0.1", "SIGNUP_RATE": "off", "LOGIN_RATE": "off", **settings},
+        {
+            "PORT": str(free_port()),
+            "HOST": "127.0.0.1",
+            "SIGNUP_RATE": "off",
+            "LOGIN_RATE": "off",
+            **settings,
+        },
     )
     try:
         stack.start()

@@ -64,7 +64,7 @@ def on_postgres(fresh_database: str) -> Iterator[OnPostgres]:
 
 @pytest.fixture(params=["in memory", "on PostgreSQL"])
 def under_test(request: pytest.FixtureRequest) -> StoreUnderTest:
-    made: StoreUnderTest = InMemory() if request.param == "in memory" else request.getfixturevalue("on_postgres")
+    made: StoreUnderTest = (
+        InMemory() if request.param == "in memory" else request.getfixturevalue("on_postgres")
+    )
     return made
-
-

@@ -35,7 +35,9 @@ def conversation(name: str = "A title") -> Conversation:
 
 
 def receipt(key: str = "k") -> Receipt:
-    return Receipt(IdempotencyKey(OWNER, key, "POST /x/", "digest"), 201, {"id": "1", "nested": {"a": [1, None]}})
+    return Receipt(
+        IdempotencyKey(OWNER, key, "POST /x/", "digest"), 201, {"id": "1", "nested": {"a": [1, None]}}
+    )
 
 
 def test_what_is_appended_is_read_back_equal(under_test: StoreUnderTest) -> None:
@@ -75,7 +77,9 @@ def test_of_two_who_append_the_same_version_the_second_is_refused_whole(under_te
     assert rivals[1] is not None
     end = under_test.store.append(rivals[0])
     with pytest.raises(AppendConflict):
-        under_test.store.append(bystander, rivals[1], companions=[QueueCall(uuid4(), made.id, OWNER), receipt()])
+        under_test.store.append(
+            bystander, rivals[1], companions=[QueueCall(uuid4(), made.id, OWNER), receipt()]
+        )
     assert under_test.read_after(end, 10) == []
     assert under_test.queued() == []
     assert under_test.store.find_receipt(OWNER, "k") is None
@@ -100,7 +104,9 @@ def test_a_streams_rows_are_its_stored_events(under_test: StoreUnderTest) -> Non
     made = conversation()
     under_test.store.append(made)
     rows = under_test.store.read_stream(made.id, 1, 1)
-    assert [(row.version, row.topic, row.payload["text"]) for row in rows] == [(2, "SystemPromptChanged.v1", "Be brief.")]
+    assert [(row.version, row.topic, row.payload["text"]) for row in rows] == [
+        (2, "SystemPromptChanged.v1", "Be brief.")
+    ]
     assert rows[0].payload["at"] == "2026-01-02T03:04:05.680901Z"
 
 

@@ -43,7 +43,9 @@ def test_an_event_of_five_megabytes_is_stored_and_read_back(on_postgres: OnPostg
 
 
 def test_a_companion_that_raises_stores_nothing_and_leaves_the_store_usable(fresh_database: str) -> None:
-    def refuse(cursor: psycopg.Cursor[dict[str, Any]], companion: Companion, positions: Sequence[int]) -> None:
+    def refuse(
+        cursor: psycopg.Cursor[dict[str, Any]], companion: Companion, positions: Sequence[int]
+    ) -> None:
         cursor.execute("INSERT INTO model_call_worker (worker_id) VALUES ('from the companion')")
         raise Refused
 
@@ -79,7 +81,9 @@ def test_eight_concurrent_repeats_of_one_command_make_one_event(on_postgres: OnP
     ]
 
 
-@pytest.mark.parametrize("statement", ["UPDATE events SET topic = 'x'", "DELETE FROM events", "TRUNCATE events"])
+@pytest.mark.parametrize(
+    "statement", ["UPDATE events SET topic = 'x'", "DELETE FROM events", "TRUNCATE events"]
+)
 def test_the_database_refuses_to_change_events(on_postgres: OnPostgres, statement: str) -> None:
     on_postgres.store.append(conversation())
     before = on_postgres.read_after(0, 10)
@@ -88,7 +92,9 @@ def test_the_database_refuses_to_change_events(on_postgres: OnPostgres, statemen
     assert on_postgres.read_after(0, 10) == before
 
 
-def test_a_reader_beside_sixteen_writers_misses_nothing_and_sees_positions_in_order(on_postgres: OnPostgres) -> None:
+def test_a_reader_beside_sixteen_writers_misses_nothing_and_sees_positions_in_order(
+    on_postgres: OnPostgres,
+) -> None:
     writers, appends = 16, 15
     seen: list[int] = []
     done = threading.Event()
@@ -109,7 +115,12 @@ def test_a_reader_beside_sixteen_writers_misses_nothing_and_sees_positions_in_or
     follower.start()
     try:
         with ThreadPoolExecutor(writers) as pool:
-            list(pool.map(lambda _: [on_postgres.store.append(conversation()) for _ in range(appends)], range(writers)))
+            list(
+                pool.map(
+                    lambda _: [on_postgres.store.append(conversation()) for _ in range(appends)],
+                    range(writers),
+                )
+            )
     finally:
         done.set()
         follower.join(60)
@@ -172,11 +183,17 @@ def _break_commits(monkeypatch: pytest.MonkeyPatch, *, really_commit: bool) -> N
     monkeypatch.setattr(psycopg.transaction.Transaction, "_commit_gen", broken)
 
 
-def test_a_locked_table_gives_an_error_and_not_a_hang(on_postgres: OnPostgres, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_locked_table_gives_an_error_and_not_a_hang(
+    on_postgres: OnPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # One second instead of five keeps the test short; that there is a limit is what counts.
     recorder = on_postgres.store._recorder
     assert b"'5s'" in recorder.lock_table_statements[0].as_bytes()  # type: ignore[union-attr]  # a composed statement
-    monkeypatch.setattr(recorder, "lock_table_statements", ["SET LOCAL lock_timeout = '1s'", recorder.lock_table_statements[1]])
+    monkeypatch.setattr(
+        recorder,
+        "lock_table_statements",
+        ["SET LOCAL lock_timeout = '1s'", recorder.lock_table_statements[1]],
+    )
     with psycopg.connect(on_postgres.url) as connection:
         connection.execute("LOCK TABLE events IN EXCLUSIVE MODE")
         with pytest.raises(OperationalError, match="lock timeout"):

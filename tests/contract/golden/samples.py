@@ -33,7 +33,9 @@ def sample_events() -> dict[str, e.VerbatimEvent]:
     """One event of every topic, with values that are easy to get wrong."""
     world = World()
     conversation_id = world.start(
-        title="Grüße 👋", system_prompt="Line one\nline “two”", params={"temperature": 0.7, "seed": -3, "stop": ["a\tb"]}
+        title="Grüße 👋",
+        system_prompt="Line one\nline “two”",
+        params={"temperature": 0.7, "seed": -3, "stop": ["a\tb"]},
     )
     sent = world.send(conversation_id, 'Quotes " and \\ and \u2028 and \x1f', source="api")
     claim = world.begin(sent.call_id)
@@ -78,13 +80,17 @@ def _other_ends() -> dict[str, e.VerbatimEvent]:
             body_length=19,
             stamp=Stamps(f"request {outcome}"),
         )
-        call.start_attempt(runner="built-in", runner_version="b1", worker="w", stamp=Stamps(f"start {outcome}"))
+        call.start_attempt(
+            runner="built-in", runner_version="b1", worker="w", stamp=Stamps(f"start {outcome}")
+        )
         result = AttemptResult(
             attempt=1,
             outcome=outcome,
             duration_ms=1500,
             chunk_count=2,
-            error=e.CallError("stream_cut", "The connection broke.", None if outcome == "interrupted" else 502),
+            error=e.CallError(
+                "stream_cut", "The connection broke.", None if outcome == "interrupted" else 502
+            ),
             delivered_characters=8,
             content="Half a s",
         )
@@ -102,15 +108,29 @@ def sample_prompts() -> dict[str, tuple[list[StreamSlice], PromptRequest]]:
     """Histories that a prompt builder could get wrong, with a request on each."""
     return {
         "plain": _talk([("user", "Hello"), ("complete", "Hi."), ("user", "More")]),
-        "unicode": _talk([("user", "👩‍👩‍👧 שלום \u202e مرحبا é e\u0301"), ("complete", "漢字\u2028"), ("user", "\U0001f600")]),
+        "unicode": _talk(
+            [
+                ("user", "👩‍👩‍👧 שלום \u202e مرحبا é e\u0301"),
+                ("complete", "漢字\u2028"),
+                ("user", "\U0001f600"),
+            ]
+        ),
         "control-characters": _talk([("user", 'a"b\\c\x01\x1f\x7f\b\f\r\n\t')]),
-        "failed-replies-joined": _talk([("user", "One"), ("failed", ""), ("user", "Two"), ("cancelled", ""), ("user", "3")]),
+        "failed-replies-joined": _talk(
+            [("user", "One"), ("failed", ""), ("user", "Two"), ("cancelled", ""), ("user", "3")]
+        ),
         "partial-reply-kept": _talk([("user", "Go"), ("interrupted", "Half a sen"), ("user", "On")]),
         "empty-system-prompt": _talk([("user", "Hello")], system_prompt=""),
         "system-prompt-override": _talk([("user", "Hello")], override="Shout."),
         "parameters": _talk(
             [("user", "Hello")],
-            params={"temperature": "0.7", "top_p": "1", "max_tokens": "100", "seed": "-9007199254740991", "stop": ["\n", "é"]},
+            params={
+                "temperature": "0.7",
+                "top_p": "1",
+                "max_tokens": "100",
+                "seed": "-9007199254740991",
+                "stop": ["\n", "é"],
+            },
         ),
         "small-numbers": _talk([("user", "Hello")], params={"temperature": "0.0000001", "min_p": "0.05"}),
         "whitespace-kept": _talk([("user", "  leading\n\n\ntrailing  \n")]),
@@ -143,8 +163,12 @@ def _talk(
     return [StreamSlice(conversation_id, events)], request
 
 
-def _reply(conversation: Conversation, name: Any, parent: Any, content: str, outcome: str, stamp: Stamps) -> None:
-    conversation.request_reply(reply_id=name, parent_id=parent, call_id=make_id(f"call of {name}"), stamp=stamp)
+def _reply(
+    conversation: Conversation, name: Any, parent: Any, content: str, outcome: str, stamp: Stamps
+) -> None:
+    conversation.request_reply(
+        reply_id=name, parent_id=parent, call_id=make_id(f"call of {name}"), stamp=stamp
+    )
     conversation.record_reply(
         reply_id=name,
         content=content,
@@ -168,7 +192,9 @@ def _trimmed() -> tuple[list[StreamSlice], PromptRequest]:
 
 
 def _continued() -> tuple[list[StreamSlice], PromptRequest]:
-    [part], request = _talk([("user", "Go"), ("interrupted", "Half a sen"), ("user", "never sent"), ("complete", "tence.")])
+    [part], request = _talk(
+        [("user", "Go"), ("interrupted", "Half a sen"), ("user", "never sent"), ("complete", "tence.")]
+    )
     continued = [
         replace(event, parent_id=make_id("message 1"), continues=make_id("message 1"))
         if isinstance(event, e.ReplyRequested) and event.reply_id == make_id("message 3")

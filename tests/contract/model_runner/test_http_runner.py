@@ -78,7 +78,9 @@ async def test_the_bytes_go_out_as_they_are_with_the_key_and_without_an_origin(
 async def test_a_good_stream_gives_identity_text_reason_and_usage(
     client: HttpModelRunner, scripted: ScriptedRunner
 ) -> None:
-    scripted.play(Script().reasoning("Hm").text("Hel").text("lo").tool_call(0, call_id="c", name="f").complete())
+    scripted.play(
+        Script().reasoning("Hm").text("Hel").text("lo").tool_call(0, call_id="c", name="f").complete()
+    )
     events, failure = await ask(client)
     assert failure is None
     assert [event for event in events if not isinstance(event, ResponseIdentity | Usage)] == [
@@ -106,7 +108,12 @@ async def test_a_good_stream_gives_identity_text_reason_and_usage(
         (Script().cut(), "runner_error", "", False),
         (Script().text("a").error(message="x"), "runner_error", "a", False),
         (Script().text("a").raw(b"data: {\n\n"), "bad_response", "a", False),
-        (Script().respond(503, {"error": {"type": "unavailable_error", "message": "Loading model"}}), "runner_loading", "", True),
+        (
+            Script().respond(503, {"error": {"type": "unavailable_error", "message": "Loading model"}}),
+            "runner_loading",
+            "",
+            True,
+        ),
         (Script().respond(404, "not pulled", "text/plain"), "model_not_found", "", False),
     ],
 )
@@ -162,7 +169,9 @@ async def test_pings_keep_a_running_stream_alive_but_not_a_silent_beginning(
 
 
 @pytest.mark.asyncio
-async def test_a_character_split_over_two_reads_stays_whole(client: HttpModelRunner, scripted: ScriptedRunner) -> None:
+async def test_a_character_split_over_two_reads_stays_whole(
+    client: HttpModelRunner, scripted: ScriptedRunner
+) -> None:
     data = b'data: {"choices":[{"delta":{"content":"\xf0\x9f\x91\x8b"}}]}\r\n\r\n'
     scripted.play(Script().raw(data[:40]).sleep(20).raw(data[40:]).finish("stop").done())
     events, _ = await ask(client)
@@ -170,8 +179,12 @@ async def test_a_character_split_over_two_reads_stays_whole(client: HttpModelRun
 
 
 @pytest.mark.asyncio
-async def test_an_answer_that_is_not_streamed_is_understood(client: HttpModelRunner, scripted: ScriptedRunner) -> None:
-    whole = {"choices": [{"message": {"role": "assistant", "content": "All at once"}, "finish_reason": "stop"}]}
+async def test_an_answer_that_is_not_streamed_is_understood(
+    client: HttpModelRunner, scripted: ScriptedRunner
+) -> None:
+    whole = {
+        "choices": [{"message": {"role": "assistant", "content": "All at once"}, "finish_reason": "stop"}]
+    }
     scripted.play(Script().respond(200, whole))
     events, failure = await ask(client)
     assert failure is None
@@ -179,7 +192,9 @@ async def test_an_answer_that_is_not_streamed_is_understood(client: HttpModelRun
 
 
 @pytest.mark.asyncio
-async def test_leaving_the_stream_closes_the_connection(client: HttpModelRunner, scripted: ScriptedRunner) -> None:
+async def test_leaving_the_stream_closes_the_connection(
+    client: HttpModelRunner, scripted: ScriptedRunner
+) -> None:
     scripted.play(Script().text("a").hold().text("never"))
     async with client.stream_chat(BODY) as stream:
         async for event in stream:
@@ -288,7 +303,9 @@ async def test_the_built_in_runner_streams_lists_and_tells_its_context(real_url:
 async def test_the_built_in_runners_overflow_is_told_in_numbers(real_url: str) -> None:
     runner = HttpModelRunner(real_url)
     messages = [{"role": "user", "content": "word " * 9000}]
-    events, failure = await ask(runner, json.dumps({"model": "m", "messages": messages, "stream": True}).encode())
+    events, failure = await ask(
+        runner, json.dumps({"model": "m", "messages": messages, "stream": True}).encode()
+    )
     assert failure is not None
     assert failure.code == "context_overflow"
     assert failure.details["n_ctx"] == 8192

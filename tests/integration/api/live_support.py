@@ -201,6 +201,19 @@ def states_of(browser: Browser, call_id: str) -> list[str]:
     return [call["state"] for call in browser.of("call") if call["call_id"] == call_id]
 
 
+def has_words(browser: Browser, call_id: str, count: int) -> Callable[[list[Frame]], bool]:
+    """A condition to wait for: at least so many chunks of the call."""
+    return lambda _: len(words_of(browser, call_id)) >= count
+
+
+def has_finished(browser: Browser, call_id: str) -> Callable[[list[Frame]], bool]:
+    return lambda _: "finished" in states_of(browser, call_id)
+
+
+def has_frames(browser: Browser, event: str, count: int) -> Callable[[list[Frame]], bool]:
+    return lambda _: len(browser.of(event)) >= count
+
+
 def problem_of_answer(response: httpx.Response, status: int) -> Json:
     assert response.status_code == status, response.text
     assert response.headers["Content-Type"] == PROBLEM

@@ -6,7 +6,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import psycopg
@@ -16,6 +16,9 @@ from backend import bootstrap
 from backend.domain import commands as c
 from backend.domain.events import TokenUsage
 from backend.domain.model_call import AttemptResult
+
+if TYPE_CHECKING:
+    from backend.accounts.models import User
 
 Json = dict[str, Any]
 JSON = "application/json"
@@ -65,6 +68,14 @@ def problem_of(response: Any, status: int) -> Json:
     assert {"type", "title", "status", "detail", "code"} <= body.keys()
     assert body["status"] == status
     return body
+
+
+def token_of(user: User) -> str:
+    """A new API token of this person."""
+    from backend.accounts.models import ApiToken
+
+    _, secret = ApiToken.objects.create(user=user)  # type: ignore[no-untyped-call]
+    return str(secret)
 
 
 def stored_events(database_url: str) -> int:

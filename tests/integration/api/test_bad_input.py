@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from django.test import Client
 
-from tests.integration.api.support import JSON, Person, problem_of, stored_events
+from tests.integration.api.support import JSON, Person, problem_of, stored_events, token_of
 
 if TYPE_CHECKING:
     from backend.accounts.models import User
@@ -229,10 +229,7 @@ def test_a_call_filter_that_does_not_fit_is_refused_by_name(ann: Person, project
 
 
 def test_a_token_with_a_bad_body_is_told_the_same(make_user: Callable[..., User]) -> None:
-    from backend.accounts.models import ApiToken
-
-    _, secret = ApiToken.objects.create(user=make_user())
-    client = Client(SERVER_NAME="localhost", headers={"Authorization": f"Bearer {secret}"})
+    client = Client(SERVER_NAME="localhost", headers={"Authorization": f"Bearer {token_of(make_user())}"})
 
     response = client.post("/api/conversations/", b'{"title": 1}', content_type=JSON)
 

@@ -16,9 +16,11 @@ from backend.api import live_hub
 from tests.integration.api.live_support import (
     Browser,
     WebServer,
+    has_finished,
+    has_frames,
+    has_words,
     session_of,
     sockets_of,
-    states_of,
     web_server,
     words_of,
 )
@@ -49,7 +51,7 @@ def test_losing_the_listening_connection_loses_nothing(
         call_id, reply_id = sent["call_id"], sent["reply_id"]
         worker.start(call_id)
         worker.chunk(call_id, reply_id, "a")
-        browser.wait_for(lambda _: len(words_of(browser, call_id)) == 1)
+        browser.wait_for(has_words(browser, call_id, 1))
         with psycopg.connect(fresh_database, autocommit=True) as connection:
             ended = connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -57,10 +59,10 @@ def test_losing_the_listening_connection_loses_nothing(
             ).fetchall()
         assert len(ended) == 1
         worker.chunk(call_id, reply_id, "b")
-        browser.wait_for(lambda _: len(words_of(browser, call_id)) == 2)
+        browser.wait_for(has_words(browser, call_id, 2))
         worker.chunk(call_id, reply_id, "c")
         worker.finish(call_id, "abc")
-        browser.wait_for(lambda _: "finished" in states_of(browser, call_id))
+        browser.wait_for(has_finished(browser, call_id))
 
     assert words_of(browser, call_id) == [(0, "a"), (1, "b"), (2, "c")]
 
@@ -74,14 +76,14 @@ def test_a_cursor_older_than_what_is_kept_is_reset(
     position = ann.start()["position"]
     ann.get("/api/conversations/", after=position)
     with listen(cursor="0") as browser:
-        browser.wait_for(lambda _: len(browser.of("change")) == 3)
+        browser.wait_for(has_frames(browser, "change", 3))
     LiveChangeRow.objects.filter(position__lte=int(position)).delete()
     LiveHorizonRow.objects.update_or_create(id=1, defaults={"pruned_through": int(position)})
 
     with listen(cursor="0") as browser:
-        browser.wait_for(lambda _: len(browser.of("reset")) == 1)
+        browser.wait_for(has_frames(browser, "reset", 1))
     with listen(cursor=position) as browser:
-        browser.wait_for(lambda _: len(browser.of("ping")) == 1)
+        browser.wait_for(has_frames(browser, "ping", 1))
 
     assert browser.of("reset") == []
 
@@ -97,7 +99,7 @@ def test_changes_wait_for_the_projections_and_then_come(
         time.sleep(0.5)
         assert browser.of("change") == []
         with projecting(fresh_database):
-            browser.wait_for(lambda _: len(browser.of("change")) == 2)
+            browser.wait_for(has_frames(browser, "change", 2))
 
 
 @pytest.mark.usefixtures("projected")
@@ -113,7 +115,7 @@ def test_forty_streams_hold_no_connection_of_the_pool(
             for _ in range(40)
         ]
         for browser in browsers:
-            browser.wait_for(lambda _, b=browser: len(b.of("ping")) == 1)
+            browser.wait_for(has_frames(browser, "ping", 1))
         began = time.monotonic()
         for _ in range(20):
             assert httpx.get(f"{server.url}/api/conversations/", headers=cookie).status_code == 200
@@ -124,7 +126,7 @@ def test_forty_streams_hold_no_connection_of_the_pool(
             ).fetchone()
         ann.command("PATCH", f"/api/conversations/{conversation['id']}/", {"title": "To all"}, status=200)
         for browser in browsers:
-            browser.wait_for(lambda _, b=browser: len(b.of("change")) == 1)
+            browser.wait_for(has_frames(browser, "change", 1))
 
     assert row is not None
     # This process's and the web process's pools, the worker's and the listener: far from forty.
@@ -150,7 +152,7 @@ def test_a_client_that_does_not_read_is_dropped_and_memory_does_not_grow(
         deaf.sendall(request.encode())
         assert b"200 OK" in deaf.recv(100)
         with listen(cursor=sent["position"], conversation=conversation["id"]) as browser:
-            browser.wait_for(lambda _: len(browser.of("ping")) == 1)
+            browser.wait_for(has_frames(browser, "ping", 1))
             before = server.resident_bytes()
             text = "x" * 7_000
             with psycopg.connect(fresh_database, autocommit=True) as connection:
@@ -187,7 +189,7 @@ def test_a_departed_client_is_forgotten_within_a_second(
     ann: Person, server: WebServer, listen: Callable[..., Browser]
 ) -> None:
     with listen() as browser:
-        browser.wait_for(lambda _: len(browser.of("ping")) == 1)
+        browser.wait_for(has_frames(browser, "ping", 1))
         assert server.process.poll() is None
         with ExitStack() as stack:
             for _ in range(20):

@@ -13,13 +13,16 @@ from tests.conftest import _use_database as use_database
 from tests.integration.api.live_support import (
     Browser,
     WebServer,
+    has_finished,
+    has_frames,
+    has_words,
     problem_of_answer,
     session_of,
     states_of,
     web_server,
     words_of,
 )
-from tests.integration.api.support import Person, StandInWorker
+from tests.integration.api.support import Person, StandInWorker, token_of
 
 if TYPE_CHECKING:
     from backend.accounts.models import User
@@ -69,9 +72,9 @@ def test_a_tab_sees_a_whole_exchange_in_order(ann: Person, worker: StandInWorker
         worker.start(call_id)
         for word in ("Hi", " there", "!"):
             worker.chunk(call_id, reply_id, word)
-        browser.wait_for(lambda _: len(words_of(browser, call_id)) == 3)
+        browser.wait_for(has_words(browser, call_id, 3))
         worker.finish(call_id, "Hi there!")
-        frames = browser.wait_for(lambda _: "finished" in states_of(browser, call_id))
+        frames = browser.wait_for(has_finished(browser, call_id))
 
     assert browser.headers["Content-Type"] == "text/event-stream"
     assert browser.headers["Cache-Control"] == "no-store"
@@ -110,7 +113,7 @@ def test_finished_comes_only_after_every_query_shows_the_reply(
         for number in range(5):
             sent = ann.send(conversation["id"], f"Question {number}")
             worker.answer(sent["call_id"], f"Answer {number}")
-            browser.wait_for(lambda _, call_id=sent["call_id"]: "finished" in states_of(browser, call_id))
+            browser.wait_for(has_finished(browser, sent["call_id"]))
             # Without ?after=: at this moment it is there already.
             rows = ann.get(f"/api/conversations/{conversation['id']}/transcript/")["results"]
             assert rows[-1]["content"] == f"Answer {number}"
@@ -130,14 +133,14 @@ def test_a_stream_cut_three_times_in_mid_reply_loses_and_repeats_nothing(
         for number in range(40):
             worker.chunk(call_id, reply_id, f"w{number} ")
             if number in (8, 20, 32):
-                browser.wait_for(lambda _, least=number - 4: len(words_of(browser, call_id)) >= least)
+                browser.wait_for(has_words(browser, call_id, number - 4))
                 browser.cut()
                 # What happens while nobody listens comes afterwards.
                 worker.chunk(call_id, reply_id, f"x{number} ")
                 ann.command("PATCH", f"/api/conversations/{conversation['id']}/", {"title": f"T{number}"}, status=200)
                 browser.open()
         worker.finish(call_id, "all of it")
-        browser.wait_for(lambda _: "finished" in states_of(browser, call_id))
+        browser.wait_for(has_finished(browser, call_id))
 
     assert [seq for seq, _ in words_of(browser, call_id)] == list(range(43))
     assert states_of(browser, call_id) == ["requested", "started", "finished"]
@@ -158,14 +161,14 @@ def test_a_reply_that_ended_while_nobody_listened_is_told_whole_after_coming_bac
         call_id, reply_id = sent["call_id"], sent["reply_id"]
         worker.start(call_id)
         worker.chunk(call_id, reply_id, "a")
-        browser.wait_for(lambda _: len(words_of(browser, call_id)) == 1)
+        browser.wait_for(has_words(browser, call_id, 1))
         browser.cut()
         worker.chunk(call_id, reply_id, "b")
         worker.chunk(call_id, reply_id, "c")
         position = worker.finish(call_id, "abc")
         ann.get(f"/api/conversations/{conversation['id']}/", after=position)
         browser.open()
-        browser.wait_for(lambda _: "finished" in states_of(browser, call_id))
+        browser.wait_for(has_finished(browser, call_id))
 
     assert words_of(browser, call_id) == [(0, "a"), (1, "b"), (2, "c")]
 
@@ -186,10 +189,10 @@ def test_a_reload_and_a_second_tab_in_mid_reply_show_the_samewords_of(
         listen(cursor=position, conversation=conversation["id"]) as first,
         listen(cursor=position, conversation=conversation["id"]) as second,
     ):
-        first.wait_for(lambda _: len(words_of(first, call_id)) == 3)
+        first.wait_for(has_words(first, call_id, 3))
         worker.chunk(call_id, reply_id, "four")
         for browser in (first, second):
-            browser.wait_for(lambda _, b=browser: len(words_of(b, call_id)) == 4)
+            browser.wait_for(has_words(browser, call_id, 4))
             assert "".join(text for _, text in words_of(browser, call_id)) == "one two three four"
 
 
@@ -203,13 +206,13 @@ def test_a_lost_notification_is_filled_from_the_table(
         call_id, reply_id = sent["call_id"], sent["reply_id"]
         worker.start(call_id)
         worker.chunk(call_id, reply_id, "a")
-        browser.wait_for(lambda _: len(words_of(browser, call_id)) == 1)
+        browser.wait_for(has_words(browser, call_id, 1))
         worker.chunk(call_id, reply_id, "b", tell=False)
         worker.chunk(call_id, reply_id, "c")
-        browser.wait_for(lambda _: len(words_of(browser, call_id)) == 3)
+        browser.wait_for(has_words(browser, call_id, 3))
         worker.chunk(call_id, reply_id, "d", tell=False)
         worker.finish(call_id, "abcd")
-        browser.wait_for(lambda _: "finished" in states_of(browser, call_id))
+        browser.wait_for(has_finished(browser, call_id))
 
     assert words_of(browser, call_id) == [(0, "a"), (1, "b"), (2, "c"), (3, "d")]
 
@@ -226,7 +229,7 @@ def test_nobody_hears_of_somebody_elses_conversations(
         worker.finish(sent["call_id"], "secret")
         last = bob.command("PATCH", f"/api/conversations/{theirs['id']}/", {"title": "Mine"}, status=200)
         other.wait_for(lambda fs: any(f.data.get("position") == last["position"] for f in fs))
-        browser.wait_for(lambda _: "finished" in states_of(browser, sent["call_id"]))
+        browser.wait_for(has_finished(browser, sent["call_id"]))
 
     assert {c["conversation_id"] for c in other.of("change")} == {theirs["id"]}
     assert other.of("chunk") == other.of("call") == []
@@ -243,7 +246,7 @@ def test_chunks_come_for_the_conversation_on_screen_only(
         worker.start(sent["call_id"])
         worker.chunk(sent["call_id"], sent["reply_id"], "word")
         worker.finish(sent["call_id"], "word")
-        browser.wait_for(lambda _: "finished" in states_of(browser, sent["call_id"]))
+        browser.wait_for(has_finished(browser, sent["call_id"]))
 
     assert browser.of("chunk") == []
     assert [c["kind"] for c in browser.of("change")] == ["user_message_sent", "reply_requested", "reply_recorded"]
@@ -257,12 +260,12 @@ def test_a_cursor_that_is_of_no_use_is_reset_and_goes_on_from_now(
     conversation = ann.start()
     ann.get("/api/conversations/", after=conversation["position"])
     with listen(cursor=cursor) as browser:
-        browser.wait_for(lambda _: len(browser.of("reset")) == 1)
+        browser.wait_for(has_frames(browser, "reset", 1))
         ann.command("PATCH", f"/api/conversations/{conversation['id']}/", {"title": "Now"}, status=200)
-        browser.wait_for(lambda _: len(browser.of("change")) == 1)
+        browser.wait_for(has_frames(browser, "change", 1))
         browser.come_back()
         ann.command("PATCH", f"/api/conversations/{conversation['id']}/", {"title": "Then"}, status=200)
-        browser.wait_for(lambda _: len(browser.of("change")) == 2)
+        browser.wait_for(has_frames(browser, "change", 2))
 
     assert len(browser.of("reset")) == 1
     assert [c["data"]["conversation"]["title"] for c in browser.of("change")][-1] == "Then"
@@ -286,11 +289,7 @@ def test_the_stream_is_refused_as_other_requests_are(ann: Person, bob: Person, s
 
 @pytest.mark.usefixtures("projected")
 def test_a_program_listens_with_its_token(make_user: Callable[..., User], server: WebServer) -> None:
-    from backend.accounts.models import ApiToken
-
-    _, secret = ApiToken.objects.create(user=make_user())
-
-    headers = {"Authorization": f"Bearer {secret}"}
+    headers = {"Authorization": f"Bearer {token_of(make_user())}"}
     with httpx.stream("GET", f"{server.url}/api/live/", headers=headers) as response:
         assert response.status_code == 200
         assert "event: ping" in next(response.iter_text())

@@ -68,12 +68,8 @@ class SeveralClients(RuleBasedStateMachine):
             sent = client.send(self.conversation_id, content, SELECTED_LEAF if to_selected else picked)
         except DomainError:
             return
-        assert sent.message_id is not None
-        conversation, _ = load_conversation(self.store, self.conversation_id)
-        parent_id = conversation.nodes[sent.message_id].parent_id
+        parent_id = self.acknowledged(sent, content)
         assert to_selected or parent_id == picked
-        self.messages[sent.message_id] = Acknowledged(content, parent_id)
-        self.asked(sent)
 
     @precondition(lambda self: self.messages)
     @rule(pick=PICKS, overtaken=st.booleans(), by=PICKS)
@@ -201,7 +197,7 @@ class SeveralClients(RuleBasedStateMachine):
         def somebody_else() -> None:
             acts: list[Callable[[], Any]] = [
                 *self.housekeepings(self.quick),
-                lambda: self.asked(self.quick.send(self.conversation_id, "Overtaken", None)),
+                lambda: self.acknowledged(self.quick.send(self.conversation_id, "Faster", None), "Faster"),
             ]
             if self.calls:
                 acts.append(lambda: self.quick.cancel(self.pick_call(by)))
@@ -221,6 +217,15 @@ class SeveralClients(RuleBasedStateMachine):
             lambda: client.delete(self.conversation_id),
             lambda: client.restore(self.conversation_id),
         ]
+
+    def acknowledged(self, sent: Sent, content: str) -> UUID | None:
+        """Remember a message as it was answered; returns its parent."""
+        assert sent.message_id is not None
+        conversation, _ = load_conversation(self.store, self.conversation_id)
+        parent_id = conversation.nodes[sent.message_id].parent_id
+        self.messages[sent.message_id] = Acknowledged(content, parent_id)
+        self.asked(sent)
+        return parent_id
 
     def asked(self, sent: Sent) -> None:
         self.calls[sent.call_id] = sent

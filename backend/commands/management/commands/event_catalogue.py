@@ -13,7 +13,7 @@ from backend.event_store.catalogue import catalogue
 
 class Command(BaseCommand):
     help = "Print the list of all stored events, or write it to migrations-notes/event-catalogue.md."
-    requires_system_checks: list[str] = []  # type: ignore[assignment]  # Django takes an empty list for `none`
+    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--write", action="store_true", help="write the page instead of printing it")

@@ -27,10 +27,11 @@ class Command(BaseCommand):
 
     def _show(self) -> bool:
         """Print the table; whether one of the read models is stopped."""
-        found = statuses()
         reader = EventReader(bootstrap.database_url())
         try:
+            # The reader goes first: it says at once that a database is away, Django's pool would wait for it.
             end = reader.end()
+            found = statuses()
             lines = [_line(status, end, reader.count_after(max(0, status.position))) for status in found]
         finally:
             reader.close()

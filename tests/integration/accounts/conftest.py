@@ -1,0 +1,57 @@
+"""A browser's way in: the CSRF cookie first, then allauth's own addresses."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+
+PREFIX = "/_allauth/browser/v1"
+PASSWORD = "correct-horse-battery-staple"
+
+
+class Visitor:
+    """Django's test client with CSRF checks on, as a browser meets them."""
+
+    def __init__(self) -> None:
+        self.client = Client(enforce_csrf_checks=True)
+
+    def config(self) -> None:
+        assert self.client.get(f"{PREFIX}/config").status_code == 200
+
+    def send(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
+        token = self.client.cookies["csrftoken"].value if "csrftoken" in self.client.cookies else ""
+        return self.client.generic(
+            method,
+            path,
+            "" if body is None else json.dumps(body),
+            "application/json",
+            headers={"X-CSRFToken": token, **headers},
+        )
+
+    def sign_up(self, email: str = "ada@example.org", password: str = PASSWORD, **headers: str) -> Any:
+        self.config()
+        return self.send("POST", f"{PREFIX}/auth/signup", {"email": email, "password": password}, **headers)
+
+    def log_in(self, email: str = "ada@example.org", password: str = PASSWORD) -> Any:
+        self.config()
+        return self.send("POST", f"{PREFIX}/auth/login", {"email": email, "password": password})
+
+    def log_out(self) -> Any:
+        return self.send("DELETE", f"{PREFIX}/auth/session")
+
+    def me(self) -> Any:
+        return self.client.get("/api/me/")
+
+
+@pytest.fixture
+def new_visitor(fresh_database: str) -> Callable[[], Visitor]:
+    return Visitor
+
+
+@pytest.fixture
+def visitor(new_visitor: Callable[[], Visitor]) -> Visitor:
+    return new_visitor()
