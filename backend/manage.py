@@ -27,13 +27,14 @@ WITHOUT_DATABASE: Final = frozenset(
         "diffsettings",
         "event_catalogue",
         "spectacular",
-        "event_catalogue",
     }
 )
 
 
 def main(arguments: list[str]) -> int:
     """Run one management command; answer the exit code."""
+    from django.core.exceptions import ImproperlyConfigured
+
     from backend.config.environment import ConfigurationError, load_environment
     from backend.embedded.errors import StartError
     from backend.embedded.postgres import attach_or_start
@@ -55,7 +56,7 @@ def main(arguments: list[str]) -> int:
     except ConfigurationError as error:
         print(error.message, file=sys.stderr)
         return 2
-    except StartError as error:
+    except (StartError, ImproperlyConfigured) as error:
         print(error, file=sys.stderr)
         return 2
     return 0

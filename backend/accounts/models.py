@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Lower
 from knox.models import AbstractAuthToken
@@ -25,7 +26,10 @@ class UserManager(BaseUserManager["User"]):
         return user
 
     def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
-        """Make an administrator (`manage.py createsuperuser`)."""
+        """Make an administrator (`manage.py createsuperuser`). Raises ValidationError when the address is taken."""
+        if self.filter(email__iexact=email).exists():
+            # The command's own check does not see that addresses are compared without regard to case.
+            raise ValidationError(f"There is an account for {email} already. Choose another address.")
         return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
 
     def get_by_natural_key(self, username: str | None) -> User:

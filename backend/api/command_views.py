@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
@@ -52,15 +52,29 @@ _REFUSALS = {
     **refusal(403, "The CSRF token is missing or wrong."),
     **refusal(404, "There is no such thing, or it is somebody else's."),
     **refusal(409, "The state of things does not allow it now."),
+    **refusal(411, "The request does not say how long it is."),
     **refusal(413, "The request is larger than 1 MB."),
     **refusal(422, "The Idempotency-Key was used for another request."),
 }
+
+
+class LengthRequired(APIException):
+    status_code = 411
+    default_code = "length_required"
+    default_detail = "The request does not say how long it is. Send it with a Content-Length."
 
 
 class CommandView(APIView):
     """Base of all commands: strict bodies, idempotency, the commit's answer."""
 
     parser_classes = [StrictJSONParser]
+
+    def initial(self, request: Request, *arguments: Any, **named: Any) -> None:
+        """Who asks is checked first. Raises LengthRequired for a body that does not say how long it is."""
+        super().initial(request, *arguments, **named)
+        # Threads read as much as was announced, so such a body would be taken for an empty one.
+        if request.headers.get("Transfer-Encoding") and not request.headers.get("Content-Length"):
+            raise LengthRequired
 
     def read_input(self, request: Request, serializer_class: type[Serializer[Any]]) -> dict[str, Any]:
         """The request's fields. Raises ValidationError naming each field that does not fit."""
@@ -103,7 +117,9 @@ class ChangeConversationMixin(CommandView):
     def patch(self, request: Request, conversation_id: UUID) -> Response:
         """Change the title, the settings, or where the conversation is listed; what is absent stays."""
         fields = self.read_input(request, ChangeConversationInput)
-        command = c.ChangeConversation(owner_id=id_of_asking(request), conversation_id=conversation_id, **fields)
+        command = c.ChangeConversation(
+            owner_id=id_of_asking(request), conversation_id=conversation_id, **fields
+        )
         return self.run(request, command)
 
     @extend_schema(
@@ -144,7 +160,10 @@ class SendUserMessageView(CommandView):
         """Send a message and request the reply to it; the reply's text comes over /api/live/."""
         fields = self.read_input(request, SendUserMessageInput)
         command = c.SendUserMessage(
-            owner_id=id_of_asking(request), conversation_id=conversation_id, source=_source_of(request), **fields
+            owner_id=id_of_asking(request),
+            conversation_id=conversation_id,
+            source=_source_of(request),
+            **fields,
         )
         return self.run(request, command)
 

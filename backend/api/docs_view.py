@@ -58,7 +58,9 @@ def _operation(
 ) -> Iterator[str]:
     yield f"<h2><b>{escape(method.upper())}</b> {escape(path)}</h2><p>{escape(operation.get('description', ''))}</p>"
     if parameters := operation.get("parameters"):
-        rows = [(f"{p['name']} ({p['in']})", _type(p["schema"]), p.get("description", "")) for p in parameters]
+        rows = [
+            (f"{p['name']} ({p['in']})", _type(p["schema"]), p.get("description", "")) for p in parameters
+        ]
         yield from _table("Parameters", rows)
     if body := operation.get("requestBody"):
         for media_type, content in body["content"].items():
@@ -81,7 +83,9 @@ def _table(title: str, rows: list[tuple[str, str, str]]) -> Iterator[str]:
         yield f"<table>{''.join(f'<tr>{row}</tr>' for row in cells)}</table>"
 
 
-def _fields(schema: Mapping[str, Any], components: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str, str]]:
+def _fields(
+    schema: Mapping[str, Any], components: Mapping[str, Any], prefix: str = ""
+) -> Iterator[tuple[str, str, str]]:
     """Each field with its type and what is said of it; those of objects inside follow, dotted."""
     schema = _resolved(schema, components)
     required = set(schema.get("required", ()))

@@ -78,9 +78,7 @@ class ConversationFilter(FilterSet):
     model = CharFilter()
     updated_after = IsoDateTimeFilter(field_name="updated_at", lookup_expr="gt")
     updated_before = IsoDateTimeFilter(field_name="updated_at", lookup_expr="lt")
-    search = CharFilter(
-        field_name="title", lookup_expr="icontains", help_text="A part of the title."
-    )
+    search = CharFilter(field_name="title", lookup_expr="icontains", help_text="A part of the title.")
 
 
 class ModelCallFilter(FilterSet):
@@ -103,12 +101,8 @@ class ModelCallFilter(FilterSet):
     duration_ms_max = NumberFilter(field_name="duration_ms", lookup_expr="lte", min_value=0)
     prompt_tokens_min = NumberFilter(field_name="prompt_tokens", lookup_expr="gte", min_value=0)
     prompt_tokens_max = NumberFilter(field_name="prompt_tokens", lookup_expr="lte", min_value=0)
-    completion_tokens_min = NumberFilter(
-        field_name="completion_tokens", lookup_expr="gte", min_value=0
-    )
-    completion_tokens_max = NumberFilter(
-        field_name="completion_tokens", lookup_expr="lte", min_value=0
-    )
+    completion_tokens_min = NumberFilter(field_name="completion_tokens", lookup_expr="gte", min_value=0)
+    completion_tokens_max = NumberFilter(field_name="completion_tokens", lookup_expr="lte", min_value=0)
 
 
 def filtered(filter_class: Any, request: Request, rows: QuerySet[Row]) -> QuerySet[Row]:

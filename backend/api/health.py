@@ -104,6 +104,9 @@ def _pending_migrations() -> int:
 def _runner() -> dict[str, Any]:
     status = runner_status.last_known()
     if status is None:
-        return {"state": "unknown", "kind": "built-in" if settings.MODEL_RUNNER_IS_BUILT_IN else "openai-compatible"}
+        return {
+            "state": "unknown",
+            "kind": "built-in" if settings.MODEL_RUNNER_IS_BUILT_IN else "openai-compatible",
+        }
     state = "reachable" if status.reachable else "unreachable"
     return {"state": state, "kind": status.kind, "error": status.error, "models": len(status.models)}

@@ -7,7 +7,17 @@ from django.http import HttpRequest, HttpResponse
 
 
 def index(request: HttpRequest, path: str = "") -> HttpResponse:
-    """The built page; never cached, since it names the hashed files of the current build."""
+    """The built page; never cached, since it names the hashed files of the current build.
+
+    A file that the build does not have is 404: in its place, the page would be taken for a broken script
+    by a tab that is older than the build.
+    """
+    if path.startswith("assets/"):
+        return HttpResponse(
+            "This file is not part of the current build. Reload the page.\n",
+            status=404,
+            content_type="text/plain; charset=utf-8",
+        )
     try:
         page = (settings.FRONTEND_DIST / "index.html").read_bytes()
     except FileNotFoundError:

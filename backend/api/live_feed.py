@@ -61,7 +61,7 @@ class LiveFeed:
                 self._position = max(self._position, self._hub.delivered)
                 yield live_frames.ping(self._cursor())
             for item in items:
-                if (frame := b"".join([part async for part in self._frames_of(item)])):
+                if frame := b"".join([part async for part in self._frames_of(item)]):
                     yield frame
 
     # ---- catching up ------------------------------------------------------------------------

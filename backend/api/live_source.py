@@ -90,7 +90,9 @@ def changes_between(position: int, up_to: int, owner_id: UUID) -> Batch | None:
         return None
     complete = len(rows) < BATCH
     reached = up_to if complete else min(up_to, rows[-1].position)
-    return Batch(_prepared([row for row in rows if row.position <= reached]), reached, complete or reached == up_to)
+    return Batch(
+        _prepared([row for row in rows if row.position <= reached]), reached, complete or reached == up_to
+    )
 
 
 def can_resume_from(position: int) -> bool:
@@ -151,7 +153,9 @@ def _prepared(rows: Iterable[Any]) -> tuple[LiveRow, ...]:
 
 def _owners(owner_ids: set[UUID]) -> dict[UUID, dict[str, str]]:
     names = dict(get_user_model()._default_manager.filter(pk__in=owner_ids).values_list("pk", "display_name"))
-    return {owner_id: {"id": str(owner_id), "display_name": names.get(owner_id, "")} for owner_id in owner_ids}
+    return {
+        owner_id: {"id": str(owner_id), "display_name": names.get(owner_id, "")} for owner_id in owner_ids
+    }
 
 
 def _conversation(row: Any, owner: dict[str, str]) -> dict[str, Any] | None:

@@ -42,7 +42,9 @@ class ModelCallListView(APIView):
         page = KeysetPage(request, ordering="-requested_at")
         with reading(request, "model_calls") as snapshot:
             rows = filtered(
-                ModelCallFilter, request, model_calls.list_model_calls(owner_id=_visible_owner(person_asking(request)))
+                ModelCallFilter,
+                request,
+                model_calls.list_model_calls(owner_id=_visible_owner(person_asking(request))),
             )
             found = page.take(rows)
             position = snapshot.position

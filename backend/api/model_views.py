@@ -32,6 +32,9 @@ class ModelListView(APIView):
         position = bootstrap.event_store().end()
         status = runner_status.current()
         models = _with_the_configured_one(status.models)
+        if status.reachable and models:
+            # Conversations of an installation without MODEL_RUNNER_MODEL begin with this one.
+            bootstrap.remember_first_model(models[0].id)
         chosen = settings.MODEL_RUNNER_MODEL or (models[0].id if models else None)
         return Response(
             {

@@ -23,7 +23,9 @@ PAGE_SIZE: Final = 50
 LARGEST_PAGE: Final = 200
 
 LIMIT_PARAMETERS: Final = [
-    OpenApiParameter("limit", int, description=f"Rows on a page, 1 to {LARGEST_PAGE}; {PAGE_SIZE} when absent."),
+    OpenApiParameter(
+        "limit", int, description=f"Rows on a page, 1 to {LARGEST_PAGE}; {PAGE_SIZE} when absent."
+    ),
     OpenApiParameter("cursor", str, description="Where the page begins; taken from `next` or `previous`."),
 ]
 
@@ -96,7 +98,12 @@ def _decode(text: str, ordering: str) -> tuple[bool, str, UUID]:
     try:
         parts = json.loads(base64.urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4)))
         wanted, backwards, value, row_id = parts
-        if wanted != ordering or not isinstance(backwards, bool) or not isinstance(value, str) or "\x00" in value:
+        if (
+            wanted != ordering
+            or not isinstance(backwards, bool)
+            or not isinstance(value, str)
+            or "\x00" in value
+        ):
             raise ValueError(text)
         return backwards, value, UUID(row_id)
     except (binascii.Error, ValueError, TypeError, AttributeError, RecursionError):
@@ -104,4 +111,6 @@ def _decode(text: str, ordering: str) -> tuple[bool, str, UUID]:
 
 
 def _bad_cursor() -> ValidationError:
-    return ValidationError({"cursor": ["This is no place in this list. Take the address from `next` or `previous`."]})
+    return ValidationError(
+        {"cursor": ["This is no place in this list. Take the address from `next` or `previous`."]}
+    )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+import math
+import sys
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
 import psycopg
-from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.core.exceptions import DisallowedHost, PermissionDenied, RequestDataTooBig
 from django.db import InterfaceError as DjangoInterfaceError
 from django.db import OperationalError as DjangoOperationalError
 from django.http import Http404, HttpRequest, HttpResponse
@@ -45,7 +47,9 @@ class ProblemResponse(Response):
     """A response whose body is a problem; the framework renders it as JSON under its own media type."""
 
     def __init__(self, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(data=body, status=body["status"], headers=dict(headers or {}), content_type=CONTENT_TYPE)
+        super().__init__(
+            data=body, status=body["status"], headers=dict(headers or {}), content_type=CONTENT_TYPE
+        )
 
 
 def problem_body(
@@ -64,7 +68,9 @@ def problem_body(
     return body
 
 
-def plain_problem(status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> HttpResponse:
+def plain_problem(
+    status: int, code: str, detail: str, headers: Mapping[str, str] | None = None
+) -> HttpResponse:
     """A problem outside the framework's views: middleware, unknown paths, the live stream."""
     response = HttpResponse(
         json.dumps(problem_body(status, code, detail)), status=status, content_type=CONTENT_TYPE
@@ -85,7 +91,9 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
         case Http404():
             return ProblemResponse(problem_body(404, "not_found", "There is nothing at this address."))
         case PermissionDenied():
-            return ProblemResponse(problem_body(403, "permission_denied", str(error) or "You may not do this."))
+            return ProblemResponse(
+                problem_body(403, "permission_denied", str(error) or "You may not do this.")
+            )
         case RequestDataTooBig():
             return ProblemResponse(too_large())
         case _ if isinstance(error, _DATABASE_AWAY):
@@ -118,7 +126,7 @@ def _framework_problem(error: exceptions.APIException) -> Response:
         headers["WWW-Authenticate"] = header
     wait = getattr(error, "wait", None)
     if wait is not None:
-        headers["Retry-After"] = str(int(wait))
+        headers["Retry-After"] = str(math.ceil(wait))
     if retry_after := getattr(error, "retry_after_seconds", None):
         headers["Retry-After"] = str(retry_after)
     if isinstance(error, exceptions.ValidationError):
@@ -158,13 +166,32 @@ def unknown_path(request: HttpRequest, exception: Exception | None = None) -> Ht
     return plain_problem(404, "not_found", "There is nothing at this address.")
 
 
+def permission_denied(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """Refused outside the framework's views: by the sign-up policy, for instance."""
+    return plain_problem(403, "permission_denied", str(exception or "") or "You may not do this.")
+
+
 def server_error(request: HttpRequest) -> HttpResponse:
+    """An error outside the framework's views. Django calls this while it still handles the exception."""
+    if isinstance(sys.exception(), _DATABASE_AWAY):
+        body = database_away()
+        return plain_problem(503, body["code"], body["detail"], {"Retry-After": str(RETRY_AFTER_SECONDS)})
     body = unexpected()
     return plain_problem(500, body["code"], body["detail"])
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    if isinstance(exception, RequestDataTooBig):
-        body = too_large()
-        return plain_problem(413, body["code"], body["detail"])
-    return plain_problem(400, "bad_request", "The request cannot be understood.")
+    """A request that Django itself does not take: too large, or for another host."""
+    match exception:
+        case RequestDataTooBig():
+            body = too_large()
+            return plain_problem(413, body["code"], body["detail"])
+        case DisallowedHost():
+            return plain_problem(
+                400,
+                "host_not_allowed",
+                "This installation does not answer to the name in the address. Use one that it knows, or add the "
+                "name to ALLOWED_HOSTS and start it again.",
+            )
+        case _:
+            return plain_problem(400, "bad_request", "The request cannot be understood.")

@@ -74,7 +74,9 @@ class ListConversationsMixin(APIView):
         page = KeysetPage(request, ordering=_ordering(request))
         with reading(request, "conversation_list") as snapshot:
             rows = filtered(
-                ConversationFilter, request, conversation_list.list_conversations(owner_id=id_of_asking(request))
+                ConversationFilter,
+                request,
+                conversation_list.list_conversations(owner_id=id_of_asking(request)),
             )
             found = page.take(rows)
             position = snapshot.position
@@ -91,7 +93,9 @@ class ReadConversationMixin(APIView):
     def get(self, request: Request, conversation_id: UUID) -> Response:
         """One of my conversations: its settings, its counts, where it stands."""
         with reading(request, "conversation_list") as snapshot:
-            row = conversation_list.get_conversation(conversation_id=conversation_id, owner_id=id_of_asking(request))
+            row = conversation_list.get_conversation(
+                conversation_id=conversation_id, owner_id=id_of_asking(request)
+            )
             position = snapshot.position
         if row is None:
             raise UnknownConversation(conversation_id)
@@ -105,7 +109,9 @@ class TranscriptView(APIView):
         parameters=[
             OpenApiParameter("leaf", UUID, description="The end of the branch; absent: the selected one."),
             OpenApiParameter("before", UUID, description="Only messages above this one; `next` uses it."),
-            OpenApiParameter("limit", int, description=f"1 to {_LARGEST_LIMIT}; {_TRANSCRIPT_LIMIT} when absent."),
+            OpenApiParameter(
+                "limit", int, description=f"1 to {_LARGEST_LIMIT}; {_TRANSCRIPT_LIMIT} when absent."
+            ),
             AFTER_PARAMETER,
         ],
         responses={200: TranscriptPageOutput, **QUERY_REFUSALS, **NOT_FOUND_REFUSAL},
@@ -140,8 +146,12 @@ class ConversationEventsView(APIView):
     @extend_schema(
         operation_id="list_conversation_events",
         parameters=[
-            OpenApiParameter("after_version", int, description="Only events beyond this version; 0 when absent."),
-            OpenApiParameter("limit", int, description=f"1 to {_LARGEST_LIMIT}; {_EVENTS_LIMIT} when absent."),
+            OpenApiParameter(
+                "after_version", int, description="Only events beyond this version; 0 when absent."
+            ),
+            OpenApiParameter(
+                "limit", int, description=f"1 to {_LARGEST_LIMIT}; {_EVENTS_LIMIT} when absent."
+            ),
             AFTER_PARAMETER,
         ],
         responses={200: StoredEventPageOutput, **QUERY_REFUSALS, **NOT_FOUND_REFUSAL},
@@ -181,7 +191,9 @@ def _ordering(request: Request) -> str:
     wanted = request.query_params.get("ordering", "-updated_at")
     if wanted.removeprefix("-") not in _ORDERINGS:
         known = ", ".join(_ORDERINGS)
-        raise ValidationError({"ordering": [f"Expected one of {known}, or one with - before it, found {wanted[:40]!r}."]})
+        raise ValidationError(
+            {"ordering": [f"Expected one of {known}, or one with - before it, found {wanted[:40]!r}."]}
+        )
     return wanted
 
 

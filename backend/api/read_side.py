@@ -70,7 +70,8 @@ def reading(request: Request, read_model: str) -> Iterator[tracking.Snapshot]:
             yield snapshot
     except tracking.Rebuilding as error:
         raise ReadModelUnavailable(
-            f"The read model {read_model} is being rebuilt. Ask again in a moment.", code="read_model_rebuilding"
+            f"The read model {read_model} is being rebuilt. Ask again in a moment.",
+            code="read_model_rebuilding",
         ) from error
 
 

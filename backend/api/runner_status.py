@@ -75,7 +75,9 @@ def _ask() -> RunnerStatus:
 async def _list_models(before: tuple[RunnerModel, ...]) -> RunnerStatus:
     runner = bootstrap.model_runner()
     kind = "built-in" if settings.MODEL_RUNNER_IS_BUILT_IN else "openai-compatible"
-    status = RunnerStatus(runner.name, runner.url, kind, reachable=True, error=None, models=before, asked_at=0.0)
+    status = RunnerStatus(
+        runner.name, runner.url, kind, reachable=True, error=None, models=before, asked_at=0.0
+    )
     try:
         async with asyncio.timeout(PATIENCE_S):
             return replace(status, models=await runner.list_models())
@@ -83,7 +85,9 @@ async def _list_models(before: tuple[RunnerModel, ...]) -> RunnerStatus:
         return replace(status, reachable=False, error=failure.message)
     except TimeoutError:
         return replace(
-            status, reachable=False, error=f"The model runner has not answered within {PATIENCE_S:.0f} seconds."
+            status,
+            reachable=False,
+            error=f"The model runner has not answered within {PATIENCE_S:.0f} seconds.",
         )
     finally:
         await runner.aclose()

@@ -67,10 +67,16 @@ _LIVE: Final = {
         "tags": ["live"],
         "security": [{"session": []}, {"token": []}],
         "responses": {
-            "200": {"content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": "The stream."},
+            "200": {
+                "content": {"text/event-stream": {"schema": {"type": "string"}}},
+                "description": "The stream.",
+            },
             "400": {"content": _PROBLEM, "description": "`conversation` is no id."},
             "401": {"content": _PROBLEM, "description": "Not logged in."},
-            "404": {"content": _PROBLEM, "description": "There is no such conversation, or it is somebody else's."},
+            "404": {
+                "content": _PROBLEM,
+                "description": "There is no such conversation, or it is somebody else's.",
+            },
             "503": {"content": _PROBLEM, "description": "The database is away; see Retry-After."},
         },
     }
@@ -96,7 +102,9 @@ _READYZ: Final = {
 }
 
 
-def describe_plain_views(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
+def describe_plain_views(
+    result: dict[str, Any], generator: Any, request: Any, public: bool
+) -> dict[str, Any]:
     """A hook of the schema's generator: adds the addresses it does not know."""
     paths = {**result["paths"], "/api/live/": _LIVE, "/healthz": _HEALTHZ, "/readyz": _READYZ}
     return {**result, "paths": dict(sorted(paths.items()))}

@@ -225,7 +225,8 @@ def _request_reply(
     reply_id, call_id = handling.id_of("reply"), handling.id_of("call")
     conversation.request_reply(reply_id=reply_id, parent_id=parent_id, call_id=call_id, stamp=handling.stamp)
     settings = conversation.settings
-    model = settings.model if overrides.model is None else overrides.model
+    # A conversation that was started while no model was known has none of its own.
+    model = overrides.model or settings.model or handling.services.defaults.model
     if not model:
         raise InvalidInput(
             "No model is chosen for this conversation. Choose one of the models listed under /api/models/.",

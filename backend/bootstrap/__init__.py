@@ -13,6 +13,7 @@ from threading import Lock
 from uuid import UUID, uuid4
 
 from django.conf import settings
+from django.core.cache import cache
 
 from backend.application import call_handlers  # registers the handlers of what workers record
 from backend.application.execution import Handling, Services
@@ -24,10 +25,11 @@ from backend.event_store.store import PostgresEventStore
 from backend.model_calls.companions import COMPANION_STEPS
 from backend.model_runner.http_client import HttpModelRunner
 
-__all__ = ["call_handlers", "database_url", "event_store", "model_runner", "reset", "run_command", "services"]
+__all__ = ["call_handlers", "database_url", "default_model", "event_store", "model_runner", "remember_first_model", "reset", "run_command", "services"]
 
 DEFAULT_TITLE = "New conversation"
 DEFAULT_SYSTEM_PROMPT = "You are a helpful assistant."
+_FIRST_MODEL_KEY = "first-model-of-the-runner"
 
 _lock = Lock()
 _store: PostgresEventStore | None = None
@@ -52,6 +54,17 @@ def database_url() -> str:
     return str(settings.DATABASE_URL)
 
 
+def remember_first_model(model_id: str) -> None:
+    """Keep the first model that the runner listed, for all web processes, as the default where none is configured."""
+    if cache.get(_FIRST_MODEL_KEY) != model_id:
+        cache.set(_FIRST_MODEL_KEY, model_id, timeout=None)
+
+
+def default_model() -> str:
+    """The configured model, else the first one the runner was last seen to offer, else an empty text."""
+    return str(settings.MODEL_RUNNER_MODEL or cache.get(_FIRST_MODEL_KEY, ""))
+
+
 def event_store() -> PostgresEventStore:
     """This process's event store."""
     global _store
@@ -68,7 +81,7 @@ def services() -> Services:
         ids=RandomIds(),
         pause=pause_with_jitter,
         defaults=InstallationDefaults(
-            title=DEFAULT_TITLE, system_prompt=DEFAULT_SYSTEM_PROMPT, model=settings.MODEL_RUNNER_MODEL
+            title=DEFAULT_TITLE, system_prompt=DEFAULT_SYSTEM_PROMPT, model=default_model()
         ),
     )
 

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from django.core.exceptions import ImproperlyConfigured
 from psycopg.conninfo import conninfo_to_dict
 
@@ -55,7 +56,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "backend.config.security_headers.SecurityHeadersMiddleware",
+    "backend.config.security_headers.security_headers_middleware",
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -93,7 +94,18 @@ def database_settings(url: str) -> dict[str, Any]:
                 "database along, or set DATABASE_URL."
             )
         url = "postgresql:///verbatim"
-    parts = conninfo_to_dict(url)
+    try:
+        parts = conninfo_to_dict(url)
+    except psycopg.ProgrammingError as error:
+        # What the library quotes after the colon, and what it is chained to, may hold the password.
+        raise ImproperlyConfigured(
+            f"DATABASE_URL cannot be read: {str(error).partition(':')[0].strip()}. Expected postgresql://USER:PASSWORD@HOST/NAME, with special "
+            "characters percent-encoded."
+        ) from None
+    if not parts.get("dbname") and not parts.get("service"):
+        raise ImproperlyConfigured(
+            "DATABASE_URL names no database. Expected postgresql://USER:PASSWORD@HOST/NAME, with the name at the end."
+        )
     # What is not a place or a person (sslmode, target_session_attrs, ...) goes to psycopg as it stands.
     known = ("dbname", "host", "port", "user", "password")
     options = {name: value for name, value in parts.items() if name not in known}
@@ -105,6 +117,8 @@ def database_settings(url: str) -> dict[str, Any]:
         "USER": str(parts.get("user") or ""),
         "PASSWORD": str(parts.get("password") or ""),
         "CONN_MAX_AGE": 0,
+        # A pooled connection that died with the database is noticed before a request is sent on it.
+        "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {**options, "pool": {"min_size": 1, "max_size": POOL_SIZE, "timeout": 10}},
     }
 
@@ -156,6 +170,12 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_NAME = "verbatim_session"
 CSRF_COOKIE_SAMESITE = "Lax"
+# Behind a proxy that ends TLS, the browser's Origin says https while the request that arrives here is plain.
+CSRF_TRUSTED_ORIGINS = [
+    f"https://{'*' if name.startswith('.') else ''}{name}"
+    for name in ALLOWED_HOSTS
+    if name != "*" and not IS_LOOPBACK
+]
 CSRF_FAILURE_VIEW = "backend.api.problems.csrf_failure"
 
 REST_KNOX = {

@@ -15,5 +15,6 @@ urlpatterns = [
 ]
 
 handler400 = problems.bad_request
+handler403 = problems.permission_denied
 handler404 = problems.unknown_path
 handler500 = problems.server_error

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
+import re
 import typing
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from backend.domain.conversation import Conversation
@@ -21,48 +24,91 @@ Stored as compact JSON. UUIDs and times (RFC 3339, UTC, microseconds) are texts;
 Each payload also has the envelope: `at`, `event_id`, `actor`, `correlation_id`, `causation_id` (or null). The first event
 of a stream names its aggregate in `originator_topic`.
 """
+_VALUES_HEAD = """
+## Values within events
+
+Stored as objects inside a payload, with all of their fields.
+"""
+_SINCE = re.compile(r"^### (\S+)\n\nSince (\S+)\.$", re.MULTILINE)
 _ENVELOPE = frozenset(
     {"timestamp", "event_id", "actor", "correlation_id", "causation_id", "originator_topic"}
 )
 _COLUMNS = frozenset({"originator_id", "originator_version"})
 
 
-def catalogue() -> str:
-    """The whole page, in Markdown."""
+def catalogue(previous_page: str, release: str) -> str:
+    """The whole page, in Markdown.
+
+    A topic keeps the release that `previous_page` names for it; a new one is listed as of `release`.
+    """
+    since = dict(_SINCE.findall(previous_page))
     parts = [_HEAD]
     for aggregate, heading in ((Conversation, "Conversation"), (ModelCall, "ModelCall")):
         of_conversation = aggregate is Conversation
         parts.append(f"\n## Streams of `{aggregate.TOPIC}` ({heading})\n")
         parts += [
-            _section(topic, cls)
+            _section(topic, cls, since.get(topic, release))
             for topic, cls in EVENT_CLASSES.items()
             if issubclass(cls, ConversationEvent) == of_conversation
         ]
+    parts.append(_VALUES_HEAD)
+    parts += [_value_section(cls) for cls in _values_within(EVENT_CLASSES)]
     return "".join(parts)
 
 
-def _section(topic: str, cls: type[VerbatimEvent]) -> str:
-    hints = typing.get_type_hints(cls)
+def _section(topic: str, cls: type[VerbatimEvent], since: str) -> str:
     names = [name for name in revivers_of(cls) if name not in _ENVELOPE | _COLUMNS]
-    lines = [f"\n### {topic}\n"]
+    lines = [f"\n### {topic}\n\nSince {since}.\n", _description(cls)]
+    lines.append(_table(cls, names) if names else "\nNo fields beyond the envelope.\n")
+    return "".join(lines)
+
+
+def _value_section(cls: type) -> str:
+    return f"\n### {cls.__name__}\n{_description(cls)}{_table(cls, list(revivers_of(cls)))}"
+
+
+def _description(cls: type) -> str:
     described = cls.__dict__.get("__doc__")
     # Dataclasses without a docstring get their signature for one.
     if described and not described.startswith(cls.__name__ + "("):
-        lines.append(f"\n{inspect.cleandoc(described)}\n")
-    if names:
-        lines.append("\n| Field | Type |\n|---|---|\n")
-        lines += [f"| `{STORED_NAMES.get(name, name)}` | {_type_name(hints[name])} |\n" for name in names]
-    else:
-        lines.append("\nNo fields beyond the envelope.\n")
-    return "".join(lines)
+        return f"\n{inspect.cleandoc(described)}\n"
+    return ""
+
+
+def _table(cls: type, names: list[str]) -> str:
+    hints = typing.get_type_hints(cls)
+    rows = [f"| `{STORED_NAMES.get(name, name)}` | {_type_name(hints[name])} |\n" for name in names]
+    return "".join(["\n| Field | Type |\n|---|---|\n", *rows])
+
+
+def _values_within(event_classes: Mapping[str, type]) -> list[type]:
+    """The dataclasses that events hold, each once, in the order in which they are met."""
+    found: dict[type, None] = {}
+    waiting = list(event_classes.values())
+    while waiting:
+        for value in _dataclasses_of(waiting.pop(0)):
+            if value not in found:
+                found[value] = None
+                waiting.append(value)
+    return list(found)
+
+
+def _dataclasses_of(cls: type) -> Iterator[type]:
+    hints = typing.get_type_hints(cls)
+    for name in revivers_of(cls):
+        for hint in (hints[name], *typing.get_args(hints[name])):
+            if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+                yield hint
 
 
 def _type_name(hint: Any) -> str:
     if hint is type(None):
         return "null"
     arguments = typing.get_args(hint)
-    if typing.get_origin(hint) in (list, dict):
-        return f"{typing.get_origin(hint).__name__} of {', '.join(_type_name(a) for a in arguments)}"
+    if typing.get_origin(hint) is list:
+        return f"list of {_type_name(arguments[0])}"
+    if typing.get_origin(hint) is dict:
+        return f"object, each value {_type_name(arguments[1])}"
     if arguments:
         return " or ".join(_type_name(argument) for argument in arguments)
     return {

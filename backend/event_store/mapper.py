@@ -62,14 +62,17 @@ class VerbatimMapper(Mapper[UUID]):
     def to_domain_event(self, stored_event: StoredEvent) -> VerbatimEvent:
         """Raises UnreadableEvent, naming stream and version, where the stored event cannot be read."""
         try:
-            topic, payload = self._upcasters.upcast(stored_event.topic, decode_payload(stored_event.state))
+            stored_payload = decode_payload(stored_event.state)
+            if not isinstance(stored_payload, dict):
+                raise UnreadableEvent("the stored JSON is not an object.")
+            topic, payload = self._upcasters.upcast(stored_event.topic, stored_payload)
             event_class = resolve_topic(topic)
             fields = {_FIELD_NAMES.get(name, name): value for name, value in payload.items()}
             missing = revivers_of(event_class).keys() - fields.keys() - _IN_COLUMNS
             if missing:
                 raise UnreadableEvent(f"{event_class.__name__} lacks {', '.join(sorted(missing))}.")
             state = {name: revive(event_class, name, value) for name, value in fields.items()}
-        except (ValueError, TypeError, TopicError) as error:
+        except (ValueError, TypeError, LookupError, TopicError) as error:
             raise UnreadableEvent(
                 f"Event {stored_event.originator_version} of stream {stored_event.originator_id} "
                 f"({stored_event.topic}) cannot be read: {error}"

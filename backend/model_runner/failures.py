@@ -84,7 +84,7 @@ def failure_of_error(error: Mapping[str, Any], *, http_status: int | None, runne
         text = f"{named} reported an error while it wrote. Retry, or look at its log.{said}"
         return RunnerFailure("runner_error", text)
     code, text = _of_status(http_status, named, message)
-    return RunnerFailure(code, text + said, http_status=http_status, safe_to_retry=http_status in (429, 503))
+    return RunnerFailure(code, text + said, http_status=http_status, safe_to_retry=http_status == 429)
 
 
 def _of_status(status: int, named: str, message: str) -> tuple[str, str]:

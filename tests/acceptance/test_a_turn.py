@@ -10,7 +10,7 @@ import rfc8785
 from backend.model_runner.script import Script
 from backend.model_runner.scripted import ScriptedRunner
 from tests.support.api_client import ApiClient
-from tests.support.stack import Stack, wait_until
+from tests.support.stack import Stack, running_stack, wait_until
 
 
 def test_the_runner_receives_exactly_the_prompt_that_the_events_give(
@@ -153,3 +153,17 @@ def test_somebody_elses_conversation_is_as_unknown_as_one_that_does_not_exist(
         sent = other.request("POST", f"/api/conversations/{conversation['id']}/messages/", {"content": "Hi"})
         assert sent.status_code == 404
         assert other.get("/api/model-calls/")["results"] == []
+
+
+def test_without_a_configured_model_the_runners_first_one_is_the_default(own_runner: ScriptedRunner) -> None:
+    with running_stack(MODEL_RUNNER_URL=own_runner.url) as stack, ApiClient(stack.url) as person:
+        person.sign_up()
+        early = person.start_conversation()
+        unknown = person.request("POST", f"/api/conversations/{early['id']}/messages/", {"content": "Hello"})
+        person.get("/api/models/")
+        assert person.start_conversation()["settings"]["model"] == "scripted-model"
+        assert person.say(early["id"], "Hello")["outcome"] == "complete"
+
+    assert unknown.status_code == 400
+    assert "model" in unknown.json()["errors"]
+    assert own_runner.completions[-1].json["model"] == "scripted-model"

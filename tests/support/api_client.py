@@ -19,9 +19,12 @@ Json = dict[str, Any]
 
 @dataclass
 class LiveFrame:
+    """One frame; received: seconds on the performance counter."""
+
     event: str
     data: Any
     cursor: str | None
+    received: float = 0.0
 
 
 @dataclass
@@ -183,13 +186,14 @@ class ApiClient:
 
 
 def _collect(response: httpx.Response, stream: LiveStream, leave: threading.Event) -> None:
-    event, data, cursor = "message", [], None
+    event, cursor = "message", None
+    data: list[str] = []
     for line in response.iter_lines():
         if leave.is_set():
             return
         if line == "":
             if data:
-                stream.frames.append(LiveFrame(event, json.loads("\n".join(data)), cursor))
+                stream.frames.append(LiveFrame(event, json.loads("\n".join(data)), cursor, time.perf_counter()))
             event, data, cursor = "message", [], None
         elif line.startswith("event:"):
             event = line[6:].strip()

@@ -65,11 +65,16 @@ class Core:
         self.pauses: list[int] = []
         self._claim = claim if claim is not None else getattr(store, "claim", None)
         defaults = InstallationDefaults("New conversation", SYSTEM, model)
-        self._services = Services(store, TickingClock(), ids or CountedIds(), self.pauses.append, defaults)
+        self._services = Services(store, TickingClock(), ids or CountedIds(), self._pause, defaults)
+
+    def _pause(self, attempt: int) -> None:
+        self.pauses.append(attempt)
 
     # ---- commands ---------------------------------------------------------------------------
 
-    def run(self, command: c.Command, *, key: IdempotencyKey | None = None, actor: str | None = None) -> Answer:
+    def run(
+        self, command: c.Command, *, key: IdempotencyKey | None = None, actor: str | None = None
+    ) -> Answer:
         handling = Handling(
             self._services, actor or f"user:{self.owner_id}", CORRELATION, causation_id=None, idempotency=key
         )
@@ -82,7 +87,7 @@ class Core:
         self,
         conversation_id: UUID,
         content: str = "Hi",
-        parent_id: UUID | None | SelectedLeaf = SELECTED_LEAF,
+        parent_id: UUID | SelectedLeaf | None = SELECTED_LEAF,
         **fields: Any,
     ) -> Sent:
         command = c.SendUserMessage(self.owner_id, conversation_id, content, parent_id, **fields)
@@ -161,5 +166,8 @@ def sent_of(conversation_id: UUID, answer: Answer) -> Sent:
     body = answer.body
     sent_id = body.get("message_id")
     return Sent(
-        conversation_id, None if sent_id is None else UUID(sent_id), UUID(body["reply_id"]), UUID(body["call_id"])
+        conversation_id,
+        None if sent_id is None else UUID(sent_id),
+        UUID(body["reply_id"]),
+        UUID(body["call_id"]),
     )

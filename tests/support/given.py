@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 import pytest
@@ -33,7 +33,7 @@ class Happened(Generic[A]):
     aggregate: A
     answer: Any
     refusal: DomainError | None
-    events: Sequence[VerbatimEvent]
+    events: list[VerbatimEvent]
 
     def then(self, *expected: Fact) -> Happened[A]:
         """Exactly these facts happened, in this order, with all of their fields."""
@@ -58,7 +58,7 @@ class Given(Generic[A]):
     """An aggregate with a past."""
 
     def __init__(self, aggregate_class: type[A], stream_id: UUID, past: Sequence[Fact]) -> None:
-        self._class = aggregate_class
+        self._class: type[A] = aggregate_class
         self.past = as_events(stream_id, past, stamp=stamper("user:before"))
 
     @property
@@ -66,16 +66,20 @@ class Given(Generic[A]):
         """The aggregate made anew from its past."""
         found = self._class.from_events(self.past)
         assert found is not None, "these facts do not make an aggregate"
-        return cast(A, found)
+        return found
 
     def when(self, act: Callable[[A, Stamp], object]) -> Happened[A]:
         """Ask for something. The aggregate must come out the same when it is made again from all events."""
-        aggregate, answer, refusal = self.aggregate, None, None
+        aggregate = self.aggregate
+        answer: object = None
+        refusal: DomainError | None = None
         try:
             answer = act(aggregate, stamper())
         except DomainError as error:
             refusal = error
-        events = [event for event in aggregate.collect_events() if isinstance(event, VerbatimEvent)]
+        events: list[VerbatimEvent] = [
+            event for event in aggregate.collect_events() if isinstance(event, VerbatimEvent)
+        ]
         again = self._class.from_events([*self.past, *events])
         assert again == aggregate, "the aggregate and the one made again from its events differ"
         return Happened(aggregate, answer, refusal, events)
@@ -89,7 +93,9 @@ def given_call(*past: Fact) -> Given[ModelCall]:
     return Given(ModelCall, CALL, past)
 
 
-def refusal_of(act: Callable[[], object], kind: type[DomainError], *, field: str | None = None) -> DomainError:
+def refusal_of(
+    act: Callable[[], object], kind: type[DomainError], *, field: str | None = None
+) -> DomainError:
     """The refusal that `act` must end in; its text must be something a person can act on."""
     with pytest.raises(kind) as caught:
         act()

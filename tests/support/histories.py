@@ -1,7 +1,7 @@
 """Conversations written down message by message, for tests of prompts and for golden files.
 
-    told = Told().user("Hi").reply("Hello").user("How are you?")
-    build_prompt(told.slices(), told.request())
+told = Told().user("Hi").reply("Hello").user("How are you?")
+build_prompt(told.slices(), told.request())
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class Told:
     def system(self, text: str) -> Told:
         return self.add(fact(e.SystemPromptChanged, text=text))
 
-    def user(self, content: str, *, below: int | None | str = "leaf") -> Told:
+    def user(self, content: str, *, below: int | str | None = "leaf") -> Told:
         """below: a message's number, None for a new root."""
         parent = self.leaf if isinstance(below, str) else below
         self.leaf = self._take_number()

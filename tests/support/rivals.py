@@ -33,7 +33,9 @@ class RivalStore:
         """Run these before the next appends, one each."""
         self.interruptions += interruptions
 
-    def read_history(self, conversation_id: UUID, up_to_version: int | None = None) -> tuple[StreamSlice, ...]:
+    def read_history(
+        self, conversation_id: UUID, up_to_version: int | None = None
+    ) -> tuple[StreamSlice, ...]:
         return self.inner.read_history(conversation_id, up_to_version)
 
     def read_call(self, call_id: UUID) -> ModelCall:

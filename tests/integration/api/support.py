@@ -74,7 +74,7 @@ def token_of(user: User) -> str:
     """A new API token of this person."""
     from backend.accounts.models import ApiToken
 
-    _, secret = ApiToken.objects.create(user=user)  # type: ignore[no-untyped-call]
+    _, secret = ApiToken.objects.create(user=user)
     return str(secret)
 
 
@@ -98,6 +98,8 @@ def projecting(database_url: str) -> Iterator[None]:
         yield
     finally:
         stop.set()
+        with psycopg.connect(database_url, autocommit=True) as connection:
+            connection.execute("NOTIFY events")  # it listens, and need not wait for its next look
         thread.join(timeout=30)
         assert not thread.is_alive(), "the projection worker did not stop"
 
@@ -113,7 +115,8 @@ class StandInWorker:
     def claim(self, call_id: str) -> None:
         with psycopg.connect(self._database_url) as connection:
             connection.execute(
-                "INSERT INTO model_call_worker (worker_id) VALUES (%s) ON CONFLICT DO NOTHING", (self.worker_id,)
+                "INSERT INTO model_call_worker (worker_id) VALUES (%s) ON CONFLICT DO NOTHING",
+                (self.worker_id,),
             )
             connection.execute(
                 "UPDATE model_call_queue SET claimed_by = %s, claim = 1, claimed_at = now() WHERE call_id = %s",

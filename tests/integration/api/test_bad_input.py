@@ -2,19 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
 from django.test import Client
 
-from tests.integration.api.support import JSON, Person, problem_of, stored_events, token_of
+from tests.conftest import _use_database as use_database
+from tests.integration.api.support import JSON, Person, problem_of, projecting, stored_events, token_of
 
 if TYPE_CHECKING:
     from backend.accounts.models import User
+    from tests.support.databases import TestServer
 
 LONE = b'"\\ud800"'
+
+
+@pytest.fixture(scope="module")
+def shared_database(test_server: TestServer) -> Iterator[str]:
+    """One database for all tests here: what they send is refused, so they leave nothing behind that counts."""
+    with test_server.fresh() as url, use_database(url), projecting(url):
+        yield url
+
+
+@pytest.fixture
+def fresh_database(shared_database: str) -> str:
+    return shared_database
+
+
+@pytest.fixture
+def projected(shared_database: str) -> None:
+    """The module's projection worker is running already."""
+
+
+@pytest.fixture(scope="module")
+def ann(shared_database: str) -> Person:
+    from backend.accounts.models import User
+
+    client = Client()
+    user = User.objects.create_user("ann@example.org", "correct-horse-battery-staple")
+    client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    return Person(client)
 
 
 @pytest.fixture
@@ -121,7 +150,9 @@ def test_a_change_that_does_not_fit_is_refused_by_name(
 
 
 def test_every_wrong_field_is_named_at_once(ann: Person, messages: str) -> None:
-    refused = problem_of(ann.ask("POST", messages, {"parent_id": 1, "expected_version": "x", "colour": "red"}), 400)
+    refused = problem_of(
+        ann.ask("POST", messages, {"parent_id": 1, "expected_version": "x", "colour": "red"}), 400
+    )
 
     assert refused["errors"].keys() == {"content", "parent_id", "expected_version", "colour"}
 
@@ -157,7 +188,9 @@ def test_another_media_type_is_415(ann: Person, messages: str) -> None:
     problem_of(response, 415)
 
 
-@pytest.mark.parametrize("path", ["/api/conversations/7/", "/api/conversations/not-a-uuid/messages/", "/api/nothing/"])
+@pytest.mark.parametrize(
+    "path", ["/api/conversations/7/", "/api/conversations/not-a-uuid/messages/", "/api/nothing/"]
+)
 def test_an_address_that_names_nothing_is_404(ann: Person, path: str) -> None:
     problem_of(ann.client.get(path), 404)
 

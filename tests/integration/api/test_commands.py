@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 
 def test_a_conversation_starts_with_the_settings_it_was_given(ann: Person) -> None:
-    answer = ann.start(title=" Tea ", system_prompt="Be brief.", model="m1", params={"temperature": 0.5, "seed": "7"})
+    answer = ann.start(
+        title=" Tea ", system_prompt="Be brief.", model="m1", params={"temperature": 0.5, "seed": "7"}
+    )
 
     assert answer["title"] == "Tea"
     assert answer["settings"] == {
@@ -52,8 +54,14 @@ def test_a_null_parent_is_a_new_root_and_an_absent_one_is_the_latest_message(
     root = ann.send(conversation["id"], "Another beginning", parent_id=None)
 
     events = _events(ann, conversation["id"])
-    parents = {e["payload"]["message_id"]: e["payload"]["parent_id"] for e in events if "UserMessage" in e["topic"]}
-    assert parents == {first["message_id"]: None, below["message_id"]: first["reply_id"], root["message_id"]: None}
+    parents = {
+        e["payload"]["message_id"]: e["payload"]["parent_id"] for e in events if "UserMessage" in e["topic"]
+    }
+    assert parents == {
+        first["message_id"]: None,
+        below["message_id"]: first["reply_id"],
+        root["message_id"]: None,
+    }
 
 
 def test_regenerating_makes_another_reply_to_the_same_message(ann: Person, worker: StandInWorker) -> None:

@@ -107,7 +107,9 @@ def _check_value(schema: Json, described: Json, value: Any, where: str) -> None:
     for option in ("allOf", "oneOf"):
         if option in described:
             if value is None:
-                assert described.get("nullable") or any("NullEnum" in str(o) for o in described[option]), where
+                assert described.get("nullable") or any("NullEnum" in str(o) for o in described[option]), (
+                    where
+                )
                 return
             _check_value(schema, described[option][0], value, where)
             return

@@ -111,8 +111,12 @@ def test_without_a_projection_worker_it_is_not_ready(anybody: Client, fresh_data
 
 
 @pytest.mark.usefixtures("projected")
-@pytest.mark.parametrize("row", ["('dead', now(), now(), true)", "('silent', now(), now() - interval '1 minute', false)"])
-def test_without_a_living_model_call_worker_it_is_not_ready(anybody: Client, fresh_database: str, row: str) -> None:
+@pytest.mark.parametrize(
+    "row", ["('dead', now(), now(), true)", "('silent', now(), now() - interval '1 minute', false)"]
+)
+def test_without_a_living_model_call_worker_it_is_not_ready(
+    anybody: Client, fresh_database: str, row: str
+) -> None:
     with psycopg.connect(fresh_database) as connection:
         connection.execute(
             f"INSERT INTO model_call_worker (worker_id, started_at, heartbeat_at, dead) VALUES {row}"

@@ -68,9 +68,7 @@ def test_losing_the_listening_connection_loses_nothing(
 
 
 @pytest.mark.usefixtures("projected")
-def test_a_cursor_older_than_what_is_kept_is_reset(
-    ann: Person, listen: Callable[..., Browser]
-) -> None:
+def test_a_cursor_older_than_what_is_kept_is_reset(ann: Person, listen: Callable[..., Browser]) -> None:
     from projections.live_changes.read_table import LiveChangeRow, LiveHorizonRow
 
     position = ann.start()["position"]

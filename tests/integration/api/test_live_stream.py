@@ -64,7 +64,9 @@ def listen(server: WebServer, ann: Person) -> Callable[..., Browser]:
 
 
 @pytest.mark.usefixtures("projected")
-def test_a_tab_sees_a_whole_exchange_in_order(ann: Person, worker: StandInWorker, listen: Callable[..., Browser]) -> None:
+def test_a_tab_sees_a_whole_exchange_in_order(
+    ann: Person, worker: StandInWorker, listen: Callable[..., Browser]
+) -> None:
     conversation = ann.start(title="Tea")
     with listen(cursor=conversation["position"], conversation=conversation["id"]) as browser:
         sent = ann.send(conversation["id"], "Hello")
@@ -137,7 +139,9 @@ def test_a_stream_cut_three_times_in_mid_reply_loses_and_repeats_nothing(
                 browser.cut()
                 # What happens while nobody listens comes afterwards.
                 worker.chunk(call_id, reply_id, f"x{number} ")
-                ann.command("PATCH", f"/api/conversations/{conversation['id']}/", {"title": f"T{number}"}, status=200)
+                ann.command(
+                    "PATCH", f"/api/conversations/{conversation['id']}/", {"title": f"T{number}"}, status=200
+                )
                 browser.open()
         worker.finish(call_id, "all of it")
         browser.wait_for(has_finished(browser, call_id))
@@ -146,7 +150,11 @@ def test_a_stream_cut_three_times_in_mid_reply_loses_and_repeats_nothing(
     assert states_of(browser, call_id) == ["requested", "started", "finished"]
     positions = [int(f.data["position"]) for f in browser.frames if f.event in ("change", "call")]
     assert positions == sorted(set(positions))
-    titles = [c["data"]["conversation"]["title"] for c in browser.of("change") if c["kind"] == "conversation_renamed"]
+    titles = [
+        c["data"]["conversation"]["title"]
+        for c in browser.of("change")
+        if c["kind"] == "conversation_renamed"
+    ]
     assert len(titles) == 3
     assert browser.of("reset") == []
 
@@ -222,7 +230,10 @@ def test_nobody_hears_of_somebody_elses_conversations(
     ann: Person, bob: Person, worker: StandInWorker, server: WebServer, listen: Callable[..., Browser]
 ) -> None:
     mine, theirs = ann.start(), bob.start()
-    with Browser(server, session_of(bob), cursor="0") as other, listen(cursor="0", conversation=mine["id"]) as browser:
+    with (
+        Browser(server, session_of(bob), cursor="0") as other,
+        listen(cursor="0", conversation=mine["id"]) as browser,
+    ):
         sent = ann.send(mine["id"], "Between us")
         worker.start(sent["call_id"])
         worker.chunk(sent["call_id"], sent["reply_id"], "secret")
@@ -249,7 +260,11 @@ def test_chunks_come_for_the_conversation_on_screen_only(
         browser.wait_for(has_finished(browser, sent["call_id"]))
 
     assert browser.of("chunk") == []
-    assert [c["kind"] for c in browser.of("change")] == ["user_message_sent", "reply_requested", "reply_recorded"]
+    assert [c["kind"] for c in browser.of("change")] == [
+        "user_message_sent",
+        "reply_requested",
+        "reply_recorded",
+    ]
 
 
 @pytest.mark.usefixtures("projected")

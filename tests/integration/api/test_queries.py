@@ -109,7 +109,9 @@ def test_a_page_is_not_moved_by_what_is_added_meanwhile(ann: Person) -> None:
     first = ann.get(LIST, limit="2", after=after)
     after = ann.start(title="New")["position"]
 
-    second = ann.get(LIST, limit="2", after=after, cursor=first["next"].partition("cursor=")[2].partition("&")[0])
+    second = ann.get(
+        LIST, limit="2", after=after, cursor=first["next"].partition("cursor=")[2].partition("&")[0]
+    )
 
     titles = [row["title"] for row in first["results"] + second["results"]]
     assert titles == ["Old 3", "Old 2", "Old 1", "Old 0"]
@@ -131,7 +133,12 @@ def test_a_transcript_shows_the_branch_with_outcomes_and_usage(ann: Person, work
         "sibling_index", "sibling_count", "sibling_ids", "at", "version", "usage", "duration_ms",
         "first_token_ms", "finish_reason",
     }  # fmt: skip
-    assert (user["role"], user["content"], user["outcome"], user["parent_id"]) == ("user", "Hello", None, None)
+    assert (user["role"], user["content"], user["outcome"], user["parent_id"]) == (
+        "user",
+        "Hello",
+        None,
+        None,
+    )
     assert (reply["role"], reply["content"], reply["outcome"]) == ("assistant", "Hi there", "complete")
     assert (reply["parent_id"], reply["call_id"], reply["model"]) == (user["id"], sent["call_id"], "m1")
     assert reply["usage"] == {"prompt_tokens": 12, "completion_tokens": 5}
@@ -239,7 +246,12 @@ def test_a_call_tells_its_attempts_timings_and_events(ann: Person, worker: Stand
 
     call = ann.get(f"/api/model-calls/{sent['call_id']}/", after=position)
 
-    assert (call["outcome"], call["purpose"], call["source"], call["model"]) == ("complete", "reply", "browser", "m1")
+    assert (call["outcome"], call["purpose"], call["source"], call["model"]) == (
+        "complete",
+        "reply",
+        "browser",
+        "m1",
+    )
     assert (call["conversation_id"], call["reply_id"]) == (conversation["id"], sent["reply_id"])
     assert call["usage"] == {"prompt_tokens": 12, "completion_tokens": 5}
     assert [a["attempt"] for a in call["attempts"]] == [1]
@@ -254,7 +266,11 @@ def test_a_call_tells_its_attempts_timings_and_events(ann: Person, worker: Stand
 
 
 def test_calls_are_filtered_and_everybody_sees_their_own(
-    ann: Person, bob: Person, worker: StandInWorker, make_user: Callable[..., User], person_for: Callable[..., Person]
+    ann: Person,
+    bob: Person,
+    worker: StandInWorker,
+    make_user: Callable[..., User],
+    person_for: Callable[..., Person],
 ) -> None:
     mine = ann.start(model="m1")
     done = ann.send(mine["id"], "Hello")

@@ -33,7 +33,9 @@ def test_any_text_is_a_cursor_or_is_refused(text: str) -> None:
     assert 0 <= cursor.position <= LARGEST_POSITION
 
 
-@pytest.mark.parametrize("text", ["", "-1", "1.5", "9223372036854775808", "1;", "1;x:0", "١", "1 ", "1;" + "a" * 40])
+@pytest.mark.parametrize(
+    "text", ["", "-1", "1.5", "9223372036854775808", "1;", "1;x:0", "١", "1 ", "1;" + "a" * 40]
+)
 def test_a_text_that_no_server_gave_out_is_refused(text: str) -> None:
     with pytest.raises(MalformedCursor):
         Cursor.parse(text)

@@ -94,3 +94,46 @@ def test_silence_is_broken_by_pings_that_move_the_cursor_on(monkeypatch: pytest.
     assert opening.endswith(b"id: 7\n\n")
     assert first == b"event: ping\ndata: {}\nid: 41\n\n"
     assert second == b"event: ping\ndata: {}\nid: 42\n\n"
+
+
+def test_when_a_part_of_the_hub_fails_streams_end_and_the_next_client_starts_it_anew(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    started: list[str] = []
+
+    async def listen(self: LiveHub) -> None:
+        started.append("listen")
+        await asyncio.Event().wait()
+
+    async def deliver(self: LiveHub) -> None:
+        raise RuntimeError("an unexpected row")
+
+    monkeypatch.setattr(LiveHub, "_listen", listen)
+    monkeypatch.setattr(LiveHub, "_deliver", deliver)
+
+    async def scenario() -> bool:
+        hub = LiveHub("postgresql://nobody@127.0.0.1:1/none")
+        subscription = Subscription(OWNER, 0, abort=lambda: None)
+        hub._subscriptions.add(subscription)
+        hub._start(None)
+        await asyncio.sleep(0.01)
+        assert hub._tasks == []
+        hub._start(None)
+        await asyncio.sleep(0.01)
+        return subscription.closing
+
+    assert asyncio.run(scenario())
+    assert started == ["listen", "listen"]
+    assert "an unexpected row" in caplog.text
+
+
+def test_a_notification_of_another_shape_is_logged_and_left_alone(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        hub = LiveHub("postgresql://nobody@127.0.0.1:1/none")
+        for payload in ("", "7", "[7]", '[{"c": "x", "s": 1}]', "{", "null", '[{"s": 1}]'):
+            hub._on_notification(live_hub.CHUNKS_CHANNEL, payload)
+        hub._on_notification(live_hub.CHANGES_CHANNEL, "soon")
+
+    asyncio.run(scenario())
+
+    assert len(caplog.records) == 8

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 import pytest
 
 from backend.application.execution import TRIES
-from backend.application.ports import IdempotencyKey
+from backend.application.ports import IdempotencyKey, Receipt
 from backend.domain import commands as c
 from backend.domain.errors import (
     ConversationIsDeleted,
@@ -42,7 +43,9 @@ def slow(rivals: RivalStore, store: InMemoryEventStore) -> Core:
 # ---- version conflicts ----------------------------------------------------------------------
 
 
-def test_after_a_conflict_the_command_is_decided_again_with_the_same_ids(slow: Core, rivals: RivalStore) -> None:
+def test_after_a_conflict_the_command_is_decided_again_with_the_same_ids(
+    slow: Core, rivals: RivalStore
+) -> None:
     conversation_id = slow.start()
     rivals.interrupt(conflict, conflict)
     sent = slow.send(conversation_id, "Hi")
@@ -67,7 +70,9 @@ def test_a_message_sent_meanwhile_changes_version_parent_and_digest(
     assert [content for _, content in slow.prompt_of(sent.call_id)] == [SYSTEM, "One", "Two", "Three"]
 
 
-def test_a_setting_changed_meanwhile_is_the_one_that_is_sent(slow: Core, core: Core, rivals: RivalStore) -> None:
+def test_a_setting_changed_meanwhile_is_the_one_that_is_sent(
+    slow: Core, core: Core, rivals: RivalStore
+) -> None:
     conversation_id = slow.start()
 
     def somebody_else() -> None:
@@ -159,7 +164,7 @@ def test_without_a_key_the_same_request_is_carried_out_twice(core: Core) -> None
     "change", [{"path": "/api/elsewhere/"}, {"body_sha256": "bb" * 32}], ids=["another path", "another body"]
 )
 def test_a_key_used_for_another_request_is_refused(
-    core: Core, store: InMemoryEventStore, change: dict[str, str]
+    core: Core, store: InMemoryEventStore, change: dict[str, Any]
 ) -> None:
     core.run(c.StartConversation(OWNER), key=KEY)
     with pytest.raises(IdempotencyKeyReused, match="key-1") as caught:
@@ -170,7 +175,9 @@ def test_a_key_used_for_another_request_is_refused(
 
 def test_the_same_key_of_another_user_is_another_key(core: Core) -> None:
     mine = core.run(c.StartConversation(OWNER), key=KEY)
-    theirs = core.run(c.StartConversation(STRANGER), key=replace(KEY, user_id=STRANGER, body_sha256="cc" * 32))
+    theirs = core.run(
+        c.StartConversation(STRANGER), key=replace(KEY, user_id=STRANGER, body_sha256="cc" * 32)
+    )
     assert mine.body["id"] != theirs.body["id"]
 
 
@@ -207,7 +214,9 @@ def test_a_twin_that_was_faster_gives_its_answer(slow: Core, core: Core, rivals:
     assert slow.topics(UUID(answers[0].body["id"]))[:1] == ["ConversationStarted"]
 
 
-def test_a_twin_whose_reply_is_pending_by_now_gives_its_answer(slow: Core, core: Core, rivals: RivalStore) -> None:
+def test_a_twin_whose_reply_is_pending_by_now_gives_its_answer(
+    slow: Core, core: Core, rivals: RivalStore
+) -> None:
     conversation_id = slow.start()
     command = c.SendUserMessage(OWNER, conversation_id, "Hi")
     answers = []
@@ -225,7 +234,7 @@ class LateReceipts(RivalStore):
 
     looked = 0
 
-    def find_receipt(self, user_id, key):  # type: ignore[no-untyped-def]
+    def find_receipt(self, user_id: UUID, key: str) -> Receipt | None:
         self.looked += 1
         return None if self.looked == 1 else super().find_receipt(user_id, key)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from uuid import UUID
 
 import pytest
@@ -9,8 +10,10 @@ import pytest
 from backend.application.history import conversation_events
 from backend.application.ports import AnnounceCancel
 from backend.domain import commands as c
+from backend.domain.conversation import SELECTED_LEAF
 from backend.domain.errors import (
     ConversationIsDeleted,
+    DomainError,
     EmptyContent,
     InvalidInput,
     InvalidParameter,
@@ -20,7 +23,6 @@ from backend.domain.errors import (
     UnknownMessage,
     UnknownParent,
     VersionConflict,
-    WrongMessageKind,
 )
 from backend.event_store.memory import InMemoryEventStore
 from tests.support.core import Core
@@ -147,7 +149,11 @@ def test_a_message_may_choose_another_model_and_parameters_for_its_own_call(core
         (lambda i: c.RegenerateReply(STRANGER, i, message_id(9)), UnknownConversation, None),
         (lambda i: c.RegenerateReply(OWNER, i, message_id(9), expected_version=1), VersionConflict, None),
         (lambda i: c.ChangeConversation(OWNER, i, title=""), InvalidInput, "title"),
-        (lambda i: c.ChangeConversation(OWNER, i, pinned=True, params={"seed": 0.5}), InvalidParameter, "params.seed"),
+        (
+            lambda i: c.ChangeConversation(OWNER, i, pinned=True, params={"seed": 0.5}),
+            InvalidParameter,
+            "params.seed",
+        ),
         (lambda i: c.ChangeConversation(OWNER, i, title="x", expected_version=9), VersionConflict, None),
         (lambda i: c.ChangeConversation(STRANGER, i, title="x"), UnknownConversation, None),
         (lambda i: c.DeleteConversation(STRANGER, i), UnknownConversation, None),
@@ -156,7 +162,13 @@ def test_a_message_may_choose_another_model_and_parameters_for_its_own_call(core
         (lambda i: c.RestoreConversation(OWNER, i, expected_version=1), VersionConflict, None),
     ],
 )
-def test_a_refused_command_stores_nothing(core: Core, store, command, refusal, field) -> None:  # type: ignore[no-untyped-def]
+def test_a_refused_command_stores_nothing(
+    core: Core,
+    store: InMemoryEventStore,
+    command: Callable[[UUID], c.Command],
+    refusal: type[DomainError],
+    field: str | None,
+) -> None:
     conversation_id = core.start()
     with pytest.raises(refusal) as caught:
         core.run(command(conversation_id))
@@ -197,9 +209,9 @@ def test_the_expected_version_is_the_one_the_client_has_seen(core: Core) -> None
 def test_a_reply_that_is_pending_cannot_be_answered(core: Core, store: InMemoryEventStore) -> None:
     sent = core.send(core.start())
     end = store.end()
-    for parent in ({}, {"parent_id": sent.reply_id}):
+    for parent_id in (SELECTED_LEAF, sent.reply_id):
         with pytest.raises(ReplyPending):
-            core.send(sent.conversation_id, **parent)
+            core.send(sent.conversation_id, "More", parent_id)
     assert store.end() == end
 
 
@@ -209,7 +221,9 @@ def test_regenerating_asks_the_same_question_again(core: Core) -> None:
     core.answer(first, "Two")
     again = core.regenerate(conversation_id, first.reply_id)
     by_message = core.regenerate(conversation_id, first.message_id or first.reply_id)
-    assert core.prompt_of(again.call_id) == core.prompt_of(by_message.call_id) == core.prompt_of(first.call_id)
+    assert (
+        core.prompt_of(again.call_id) == core.prompt_of(by_message.call_id) == core.prompt_of(first.call_id)
+    )
     assert len({first.reply_id, again.reply_id, by_message.reply_id}) == 3
     assert again.message_id is None
 

@@ -59,7 +59,13 @@ class SeveralClients(RuleBasedStateMachine):
 
     # ---- what clients do --------------------------------------------------------------------
 
-    @rule(content=CONTENTS, parent=st.none() | PICKS, to_selected=st.booleans(), overtaken=st.booleans(), by=PICKS)
+    @rule(
+        content=CONTENTS,
+        parent=st.none() | PICKS,
+        to_selected=st.booleans(),
+        overtaken=st.booleans(),
+        by=PICKS,
+    )
     def send(self, content: str, parent: int | None, to_selected: bool, overtaken: bool, by: int) -> None:
         nodes = self.nodes()
         picked = None if parent is None or not nodes else nodes[parent % len(nodes)]

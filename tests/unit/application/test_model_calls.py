@@ -7,14 +7,16 @@ from uuid import UUID
 import pytest
 
 from backend.application.history import rebuild_own_prompt
-from backend.application.ports import ClaimLost
+from backend.application.ports import ClaimLost, QueueCall
 from backend.domain import commands as c
 from backend.domain import events as e
 from backend.domain import outcomes
 from backend.domain.errors import AttemptRefused, UnknownModelCall
+from backend.domain.model_call import AttemptResult, ModelCall
+from backend.domain.prompt_request import PromptRequest
 from backend.event_store.memory import InMemoryEventStore
 from tests.support.core import WORKER, Core
-from tests.support.facts import STRANGER, CountedIds, message_id
+from tests.support.facts import CALL, OWNER, STRANGER, CountedIds, message_id, stamper
 from tests.support.rivals import RivalStore, conflict
 
 
@@ -43,8 +45,6 @@ def test_the_reply_keeps_reasoning_tool_calls_and_the_error(core: Core) -> None:
     error = e.ReplyError("stream_cut", "The connection to the model broke.")
     call = core.store.read_call(sent.call_id)
     tool_calls = ({"id": "1", "function": {"name": "add", "arguments": '{"a": 1}'}},)
-    from backend.domain.model_call import AttemptResult
-
     result = AttemptResult(1, outcomes.INTERRUPTED, error=e.CallError("stream_cut", "cut", 502))
     core.run(c.RecordModelCallResult(call.id, result, "Hel", "hm", tool_calls, error, WORKER, claim))
     reply = core.payloads(sent.conversation_id, "ReplyRecorded")[0]
@@ -54,7 +54,9 @@ def test_the_reply_keeps_reasoning_tool_calls_and_the_error(core: Core) -> None:
     assert ended["error"] == {"code": "stream_cut", "message": "cut", "http_status": 502}
 
 
-def test_a_failed_attempt_that_is_not_final_leaves_the_reply_pending(core: Core, store: InMemoryEventStore) -> None:
+def test_a_failed_attempt_that_is_not_final_leaves_the_reply_pending(
+    core: Core, store: InMemoryEventStore
+) -> None:
     sent = core.send(core.start())
     claim = core.claim(sent.call_id)
     core.begin(sent.call_id, claim)
@@ -113,7 +115,9 @@ def test_two_results_at_the_same_moment_one_is_recorded(core: Core, store: InMem
     rivals = RivalStore(store)
 
     def sweep() -> None:
-        core.record(sent.call_id, core.claim(sent.call_id, "sweep"), "Hel", outcomes.INTERRUPTED, worker="sweep")
+        core.record(
+            sent.call_id, core.claim(sent.call_id, "sweep"), "Hel", outcomes.INTERRUPTED, worker="sweep"
+        )
 
     rivals.interrupt(sweep)
     with pytest.raises(AttemptRefused):
@@ -121,7 +125,9 @@ def test_two_results_at_the_same_moment_one_is_recorded(core: Core, store: InMem
     assert [x["content"] for x in core.payloads(sent.conversation_id, "ReplyRecorded")] == ["Hel"]
 
 
-def test_a_result_finds_its_place_beside_a_message_sent_meanwhile(core: Core, store: InMemoryEventStore) -> None:
+def test_a_result_finds_its_place_beside_a_message_sent_meanwhile(
+    core: Core, store: InMemoryEventStore
+) -> None:
     sent = core.send(core.start())
     claim = core.claim(sent.call_id)
     core.begin(sent.call_id, claim)
@@ -154,7 +160,11 @@ def test_a_call_that_nobody_has_claimed_is_cancelled_at_once(core: Core, store: 
     sent = core.send(core.start())
     answer = core.cancel(sent.call_id)
     assert answer.status == 202
-    assert core.topics(sent.call_id) == ["ModelCallRequested", "ModelCallCancelRequested", "ModelCallCancelled"]
+    assert core.topics(sent.call_id) == [
+        "ModelCallRequested",
+        "ModelCallCancelRequested",
+        "ModelCallCancelled",
+    ]
     ended = core.payloads(sent.call_id, "ModelCallCancelled")[0]
     assert (ended["attempt"], ended["final"]) == (0, True)
     reply = core.payloads(sent.conversation_id, "ReplyRecorded")[0]
@@ -176,7 +186,9 @@ def test_a_running_call_is_asked_to_stop(core: Core, store: InMemoryEventStore) 
     core.record(sent.call_id, claim, "Hel", outcomes.CANCELLED)
 
 
-def test_a_call_that_is_claimed_but_not_started_is_asked_to_stop(core: Core, store: InMemoryEventStore) -> None:
+def test_a_call_that_is_claimed_but_not_started_is_asked_to_stop(
+    core: Core, store: InMemoryEventStore
+) -> None:
     sent = core.send(core.start())
     core.claim(sent.call_id)
     core.cancel(sent.call_id)
@@ -184,7 +196,9 @@ def test_a_call_that_is_claimed_but_not_started_is_asked_to_stop(core: Core, sto
     assert store.announced_cancels == [sent.call_id]
 
 
-def test_a_worker_that_claims_at_the_same_moment_is_asked_to_stop(core: Core, store: InMemoryEventStore) -> None:
+def test_a_worker_that_claims_at_the_same_moment_is_asked_to_stop(
+    core: Core, store: InMemoryEventStore
+) -> None:
     sent = core.send(core.start())
     rivals = RivalStore(store)
 
@@ -258,7 +272,10 @@ def test_a_prompt_can_be_rebuilt_by_its_owner_and_by_an_auditor(core: Core) -> N
     assert mine.identical
     assert mine.prompt == rebuild_own_prompt(core.store, sent.call_id, None).prompt
     recorded = core.payloads(sent.call_id, "ModelCallRequested")[0]
-    assert (recorded["body_sha256"], recorded["body_length"]) == (mine.prompt.body_sha256, len(mine.prompt.body))
+    assert (recorded["body_sha256"], recorded["body_length"]) == (
+        mine.prompt.body_sha256,
+        len(mine.prompt.body),
+    )
 
 
 def test_a_call_whose_recorded_digest_is_another_is_not_identical(core: Core) -> None:
@@ -270,11 +287,6 @@ def test_a_call_whose_recorded_digest_is_another_is_not_identical(core: Core) ->
 
 def test_ends_of_calls_without_a_reply_record_none(core: Core, store: InMemoryEventStore) -> None:
     """A title's text stays in the call's own end, since no reply holds it."""
-    from backend.application.ports import QueueCall
-    from backend.domain.model_call import AttemptResult, ModelCall
-    from backend.domain.prompt_request import PromptRequest
-    from tests.support.facts import CALL, OWNER, stamper
-
     call = ModelCall.request(
         call_id=CALL,
         owner_id=OWNER,

@@ -16,7 +16,7 @@ from backend.domain.model_call import ModelCall
 BASES = {e.ConversationEvent, e.ModelCallEvent, e.ModelCallAttemptEnded}
 
 
-def defined_in_the_product(base: type) -> Iterator[type]:
+def defined_in_the_product(base: type[e.VerbatimEvent]) -> Iterator[type[e.VerbatimEvent]]:
     """All subclasses written in backend.domain; tests define some of their own."""
     for subclass in base.__subclasses__():
         if subclass.__module__ == e.__name__:
@@ -47,7 +47,9 @@ def test_the_aggregates_have_topics_that_survive_a_move_of_their_files() -> None
 
 
 def test_a_topic_that_is_taken_is_refused() -> None:
-    with pytest.raises(TypeError, match=r"claims the topic ConversationPinned\.v1, which ConversationPinned has"):
+    with pytest.raises(
+        TypeError, match=r"claims the topic ConversationPinned\.v1, which ConversationPinned has"
+    ):
         type("Intruder", (e.ConversationEvent,), {"TOPIC": "ConversationPinned.v1"})
     assert e.EVENT_CLASSES["ConversationPinned.v1"] is e.ConversationPinned
 

@@ -32,7 +32,7 @@ PENDING = reply_requested(2, parent=1)
 ANSWER = reply_recorded(2, "Hello")
 
 
-def send(number: int, content: str = "Hi", parent: int | None | str = "selected") -> Act:
+def send(number: int, content: str = "Hi", parent: int | str | None = "selected") -> Act:
     parent_id = SELECTED_LEAF if isinstance(parent, str) else None if parent is None else message_id(parent)
 
     def act(conversation: Conversation, stamp: Stamp) -> None:
@@ -85,7 +85,7 @@ def test_a_conversation_starts_with_its_settings_as_events() -> None:
     assert (conversation.id, conversation.owner_id, conversation.title) == (CONVERSATION, OWNER, "Tea")
     assert conversation.settings == Settings("Be kind.", "smol", {"seed": "7"})
     assert (conversation.version, conversation.selected_leaf_id, conversation.forked_from) == (3, None, None)
-    assert not (conversation.pinned or conversation.archived or conversation.deleted)
+    assert (conversation.pinned, conversation.archived, conversation.deleted) == (False, False, False)
 
 
 def test_every_event_carries_who_when_and_as_part_of_what() -> None:
@@ -110,7 +110,9 @@ def test_without_a_parent_named_a_message_answers_the_selected_leaf() -> None:
 
 def test_an_earlier_message_can_be_answered_and_makes_a_sibling() -> None:
     past = [*started(), QUESTION, PENDING, ANSWER, user_said(3, "More", parent=2)]
-    happened = given_conversation(*past).when(send(4, "Other", parent=2)).then(user_said(4, "Other", parent=2))
+    happened = (
+        given_conversation(*past).when(send(4, "Other", parent=2)).then(user_said(4, "Other", parent=2))
+    )
     assert happened.aggregate.selected_leaf_id == message_id(4)
     assert happened.aggregate.nodes[message_id(3)].parent_id == message_id(2)
 
@@ -120,7 +122,9 @@ def test_a_second_root_is_a_sibling_of_the_first() -> None:
 
 
 def test_an_unknown_parent_is_refused_by_name() -> None:
-    refusal = given_conversation(*started()).when(send(1, parent=9)).then_refused(UnknownParent, field="parent_id")
+    refusal = (
+        given_conversation(*started()).when(send(1, parent=9)).then_refused(UnknownParent, field="parent_id")
+    )
     assert str(message_id(9)) in str(refusal)
     assert refusal.code == "parent_not_found"
 

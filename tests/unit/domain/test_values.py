@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from decimal import Decimal
+from functools import partial
 
 import pytest
 
@@ -61,13 +62,15 @@ def test_a_system_prompt_may_be_empty_and_has_the_same_limits() -> None:
     assert check_system_prompt("") == ""
     assert check_system_prompt(" \n") == " \n"
     refusal_of(lambda: check_system_prompt("x\x00"), UnstorableText, field="system_prompt")
-    refusal_of(lambda: check_system_prompt("x" * (MESSAGE_LIMIT_BYTES + 1)), TextTooLong, field="system_prompt")
+    refusal_of(
+        lambda: check_system_prompt("x" * (MESSAGE_LIMIT_BYTES + 1)), TextTooLong, field="system_prompt"
+    )
 
 
 def test_a_title_loses_the_white_space_around_it_and_may_not_be_empty() -> None:
     assert check_title("  Tea at five ") == "Tea at five"
     for text in ("", "  \n"):
-        refusal_of(lambda text=text: check_title(text), InvalidInput, field="title")  # type: ignore[misc]
+        refusal_of(partial(check_title, text), InvalidInput, field="title")
     assert len(check_title("t" * TITLE_LIMIT_BYTES)) == TITLE_LIMIT_BYTES
     refusal_of(lambda: check_title("t" * (TITLE_LIMIT_BYTES + 1)), TextTooLong, field="title")
     refusal_of(lambda: check_title(LONE_HIGH), UnstorableText, field="title")
@@ -181,7 +184,8 @@ def test_a_decimal_longer_than_32_characters_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "stored"), [("END", ["END"]), (["a", "b"], ["a", "b"]), (("\n",), ["\n"]), (["x"] * 4, ["x"] * 4)]
+    ("value", "stored"),
+    [("END", ["END"]), (["a", "b"], ["a", "b"]), (("\n",), ["\n"]), (["x"] * 4, ["x"] * 4)],
 )
 def test_stop_is_stored_as_a_list_of_texts(value: object, stored: list[str]) -> None:
     assert check_params({"stop": value}) == {"stop": stored}

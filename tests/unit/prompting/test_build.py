@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -80,14 +81,18 @@ def test_an_override_takes_the_place_of_the_system_prompt_also_when_empty() -> N
     assert sent(told, system_prompt="")[0] == ("system", "")
 
 
-@pytest.mark.parametrize("outcome", [outcomes.FAILED, outcomes.CANCELLED, outcomes.INTERRUPTED, outcomes.COMPLETE])
+@pytest.mark.parametrize(
+    "outcome", [outcomes.FAILED, outcomes.CANCELLED, outcomes.INTERRUPTED, outcomes.COMPLETE]
+)
 def test_a_reply_without_content_is_left_out_and_its_neighbours_are_joined(outcome: str) -> None:
     told = Told().user("One").reply("", outcome).user("Two")
     assert sent(told)[1:] == [("user", "One\n\nTwo")]
 
 
 def test_many_users_in_a_row_are_joined_with_blank_lines() -> None:
-    told = Told().user("One").reply("", outcomes.FAILED).user("Two").reply("", outcomes.CANCELLED).user("Three")
+    told = (
+        Told().user("One").reply("", outcomes.FAILED).user("Two").reply("", outcomes.CANCELLED).user("Three")
+    )
     assert sent(told)[1:] == [("user", "One\n\nTwo\n\nThree")]
 
 
@@ -99,7 +104,9 @@ def test_a_pending_reply_on_the_path_is_left_out() -> None:
     assert sent(Told().user("One").asks())[1:] == [("user", "One")]
 
 
-@pytest.mark.parametrize("outcome", [outcomes.INTERRUPTED, outcomes.CANCELLED, outcomes.TRUNCATED, outcomes.FAILED])
+@pytest.mark.parametrize(
+    "outcome", [outcomes.INTERRUPTED, outcomes.CANCELLED, outcomes.TRUNCATED, outcomes.FAILED]
+)
 def test_a_partial_reply_is_sent_as_it_stands(outcome: str) -> None:
     told = Told().user("One").reply("The answer is ", outcome).user("Go on")
     assert sent(told)[1:] == [("user", "One"), ("assistant", "The answer is "), ("user", "Go on")]
@@ -125,7 +132,10 @@ def test_a_continuation_of_nothing_stands_alone() -> None:
 
 
 def test_two_replies_in_a_row_that_do_not_continue_are_joined_with_a_blank_line() -> None:
-    assert sent(Told().user("Count").reply("One").reply("Two"))[1:] == [("user", "Count"), ("assistant", "One\n\nTwo")]
+    assert sent(Told().user("Count").reply("One").reply("Two"))[1:] == [
+        ("user", "Count"),
+        ("assistant", "One\n\nTwo"),
+    ]
 
 
 def test_what_came_after_the_recorded_version_is_not_looked_at() -> None:
@@ -214,7 +224,7 @@ def test_parameters_cannot_take_the_place_of_the_bodys_own_fields() -> None:
 
 
 @pytest.mark.parametrize("change", [{"builder": "chat/9"}, {"serializer": "jcs-rfc8785/9"}])
-def test_an_unknown_builder_is_named_with_the_known_ones(change: dict[str, str]) -> None:
+def test_an_unknown_builder_is_named_with_the_known_ones(change: dict[str, Any]) -> None:
     told = Told().user("Hi")
     with pytest.raises(CannotRebuildPrompt, match=r"/9.*chat/1 with jcs-rfc8785/1") as caught:
         build_prompt(told.slices(), told.request(**change))
@@ -272,7 +282,9 @@ STEPS = st.lists(st.tuples(st.booleans(), CONTENTS, st.integers(0, 30)), max_siz
 
 @settings(max_examples=150, deadline=None)
 @given(STEPS)
-def test_any_tree_gives_alternating_roles_and_the_same_bytes_again(steps: list[tuple[bool, str, int]]) -> None:
+def test_any_tree_gives_alternating_roles_and_the_same_bytes_again(
+    steps: list[tuple[bool, str, int]],
+) -> None:
     told = Told()
     users: list[int] = []
     for is_reply, content, choice in steps:
@@ -286,6 +298,6 @@ def test_any_tree_gives_alternating_roles_and_the_same_bytes_again(steps: list[t
     prompt = build_prompt(slices, request)
     roles = [message["role"] for message in prompt.messages]
     assert roles[0] == "system"
-    assert all(one != other for one, other in zip(roles, roles[1:], strict=False))
+    assert all(one != other for one, other in pairwise(roles))
     copied = [StreamSlice(one.conversation_id, tuple(one.events)) for one in slices]
     assert build_prompt(copied, request) == prompt

@@ -17,7 +17,22 @@ from backend.prompting.canonical import canonical_bytes, sha256_hex
 # Every text that has a UTF-8 form: astral characters and control characters, but no lone surrogates.
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 AWKWARD = st.sampled_from(
-    ["", "\u20ac", "\r", "דּ", "1", "😀", "\u0080", "ö", "\uffff", "\U00010000", "\ue000", "\x7f", "\u2028", '"\\/']
+    [
+        "",
+        "\u20ac",
+        "\r",
+        "דּ",
+        "1",
+        "😀",
+        "\u0080",
+        "ö",
+        "\uffff",
+        "\U00010000",
+        "\ue000",
+        "\x7f",
+        "\u2028",
+        '"\\/',
+    ]
 )
 # The oracle refuses 2**53 itself, which is exact too and has a test of its own below.
 INTEGERS = st.integers(-(2**53) + 1, 2**53 - 1)
@@ -76,10 +91,13 @@ def test_the_example_of_the_standard() -> None:
         "string": '€$\x0f\nA\'B"\\\\"/',
         "literals": [None, True, False],
     }
-    assert canonical_bytes(value) == (
-        '{"literals":[null,true,false],"numbers":[333333333.3333333,1e+30,4.5,0.002,1e-27],'
-        '"string":"€$\\u000f\\nA\'B\\"\\\\\\\\\\"/"}'
-    ).encode()
+    assert (
+        canonical_bytes(value)
+        == (
+            '{"literals":[null,true,false],"numbers":[333333333.3333333,1e+30,4.5,0.002,1e-27],'
+            '"string":"€$\\u000f\\nA\'B\\"\\\\\\\\\\"/"}'
+        ).encode()
+    )
 
 
 def test_tuples_are_lists_and_empty_things_stay_empty() -> None:

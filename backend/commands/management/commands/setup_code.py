@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management.base import BaseCommand, CommandError
 
 from backend.accounts.signup_policy import current_policy, setup_code
 
@@ -15,4 +16,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if current_policy().setup_code_required:
-            self.stdout.write(setup_code(settings.DATA_DIR))
+            try:
+                self.stdout.write(setup_code(settings.DATA_DIR))
+            except ImproperlyConfigured as error:
+                raise CommandError(str(error)) from error
