@@ -10,12 +10,14 @@ from typing import Any
 from django.utils import timezone
 from knox.auth import TokenAuthentication
 from rest_framework import authentication
-from rest_framework.exceptions import PermissionDenied
+from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.request import Request
 
 
 class CsrfFailed(PermissionDenied):
-    default_detail = "The CSRF token is missing or wrong. Fetch /_allauth/browser/v1/config and send the request again."
+    default_detail = (
+        "The CSRF token is missing or wrong. Fetch /_allauth/browser/v1/config and send the request again."
+    )
     default_code = "csrf_failed"
 
 
@@ -37,7 +39,11 @@ class ApiTokenAuthentication(TokenAuthentication):
     """`Authorization: Bearer <token>`; remembers when a token was last used, to the minute."""
 
     def authenticate(self, request: Request) -> tuple[Any, Any] | None:
-        answer: tuple[Any, Any] | None = super().authenticate(request)  # type: ignore[no-untyped-call]  # knox has no types
+        try:
+            answer: tuple[Any, Any] | None = super().authenticate(request)  # type: ignore[no-untyped-call]  # knox has no types
+        except UnicodeDecodeError:
+            # The library decodes whatever follows `Bearer`; it is no token of ours.
+            raise AuthenticationFailed("The API token is not valid. Check it, or make a new one.") from None
         if answer is not None:
             token, now = answer[1], timezone.now()
             if token.last_used is None or (now - token.last_used).total_seconds() > 60:

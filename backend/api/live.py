@@ -60,8 +60,7 @@ async def _open(request: HttpRequest, owner_id: UUID) -> HttpResponse | Streamin
             return plain_problem(
                 400, "invalid_input", f"conversation: Expected the id of a conversation, found {text[:40]!r}."
             )
-        after = None if cursor is None else cursor.position
-        if not await sync_to_async(_may_read)(conversation_id, owner_id, after):
+        if not await sync_to_async(_may_read)(conversation_id, owner_id):
             return plain_problem(
                 404,
                 "conversation_not_found",
@@ -114,11 +113,15 @@ def _who_asks(request: HttpRequest) -> UUID | None:
     return user.pk if user.is_authenticated else None
 
 
-def _may_read(conversation_id: UUID, owner_id: UUID, after: int | None) -> bool:
-    """Whether the conversation is this person's, as of the position the client has seen."""
-    if after is not None:
-        # A conversation started a moment ago may not be in the list yet. Later than this it is not there.
-        tracking.wait_until("conversation_list", after)
+def _may_read(conversation_id: UUID, owner_id: UUID) -> bool:
+    """Whether the conversation is this person's, as of now.
+
+    One that was started a moment ago may not be in the list yet, whatever the client has seen; so before
+    saying no, everything stored until now is waited for.
+    """
+    if live_source.owns(conversation_id, owner_id):
+        return True
+    tracking.wait_until("conversation_list", bootstrap.event_store().end())
     return live_source.owns(conversation_id, owner_id)
 
 

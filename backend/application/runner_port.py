@@ -114,8 +114,8 @@ class ModelRunner(Protocol):
         """Send exactly `body` to chat/completions and yield what comes back.
 
         Leaving the context closes the connection, which is how a call is cancelled.
-        The iterator simply ends at `[DONE]` or at a clean end of the stream; whether the reply is
-        complete is for the caller to say (it is, only if Finished was seen).
+        The iterator simply ends at `[DONE]`, at a clean end of the stream, or where nothing more comes soon
+        after Finished; whether the reply is complete is for the caller to say (it is, only if Finished was seen).
         Raises RunnerFailure for everything that goes wrong on the way.
         """
 

@@ -19,7 +19,8 @@ from backend.model_calls.companions import COMPANION_STEPS
 class StoreUnderTest(Protocol):
     """A store, and what a contract needs to look at it from outside."""
 
-    store: EventStore
+    @property
+    def store(self) -> EventStore: ...
 
     def read_after(self, position: int, limit: int) -> list[RecordedEvent]: ...
 

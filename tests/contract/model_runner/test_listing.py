@@ -127,3 +127,24 @@ async def test_the_version_is_found_where_each_runner_keeps_it(
 ) -> None:
     async with serving(pages) as runner:
         assert await runner.version() == version
+
+
+async def test_no_connection_is_used_twice_so_none_can_have_died_while_it_idled() -> None:
+    connections = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        try:
+            while await reader.readuntil(b"\r\n\r\n"):
+                writer.write(b'HTTP/1.1 200 X\r\nContent-Length: 11\r\n\r\n{"data":[]}')
+        except asyncio.IncompleteReadError:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    runner = HttpModelRunner(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", timeouts=SHORT)
+    for _ in range(3):
+        assert await runner.list_models() == ()
+    assert connections == 3
+    await runner.aclose()
+    server.close()

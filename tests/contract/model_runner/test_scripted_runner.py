@@ -98,6 +98,12 @@ def test_a_script_over_http_that_cannot_be_played_is_refused(root: str, body: An
     assert json.loads(answer)["error"]
 
 
+def test_bytes_that_are_none_do_not_end_the_stream(root: str) -> None:
+    script = Script().text("a").raw(b"").text("b").complete()
+    call(f"{root}/__script__", {"scripts": [{"steps": script.steps}]})
+    assert deltas(call(f"{root}/v1/chat/completions", {})[1]) == "ab"
+
+
 def test_other_paths_are_not_there(root: str) -> None:
     assert call(f"{root}/props")[0] == 404
     assert call(f"{root}/__nothing__")[0] == 404

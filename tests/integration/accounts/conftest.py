@@ -13,6 +13,9 @@ PREFIX = "/_allauth/browser/v1"
 PASSWORD = "correct-horse-battery-staple"
 
 
+Settings = Any
+
+
 class Visitor:
     """Django's test client with CSRF checks on, as a browser meets them."""
 
@@ -34,6 +37,10 @@ class Visitor:
 
     def sign_up(self, email: str = "ada@example.org", password: str = PASSWORD, **headers: str) -> Any:
         self.config()
+        return self.try_to_sign_up(email, password, **headers)
+
+    def try_to_sign_up(self, email: str, password: str = PASSWORD, **headers: str) -> Any:
+        """Without asking for a CSRF cookie first."""
         return self.send("POST", f"{PREFIX}/auth/signup", {"email": email, "password": password}, **headers)
 
     def log_in(self, email: str = "ada@example.org", password: str = PASSWORD) -> Any:
@@ -45,6 +52,18 @@ class Visitor:
 
     def me(self) -> Any:
         return self.client.get("/api/me/")
+
+
+@pytest.fixture
+def settings(monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Django's settings, put back after the test."""
+    from django.conf import settings as django_settings
+
+    class Changeable:
+        def __setattr__(self, name: str, value: object) -> None:
+            monkeypatch.setattr(django_settings, name, value)
+
+    return Changeable()
 
 
 @pytest.fixture

@@ -12,21 +12,7 @@ from django.db import connection, connections
 
 from backend.accounts.models import ApiToken, User
 from backend.accounts.signup_policy import setup_code
-from tests.integration.accounts.conftest import PASSWORD, PREFIX, Visitor
-
-Settings = Any
-
-
-@pytest.fixture
-def settings(monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """Django's settings, put back after the test."""
-    from django.conf import settings as django_settings
-
-    class Changeable:
-        def __setattr__(self, name: str, value: object) -> None:
-            monkeypatch.setattr(django_settings, name, value)
-
-    return Changeable()
+from tests.integration.accounts.conftest import PASSWORD, PREFIX, Settings, Visitor
 
 
 def test_somebody_signs_up_and_is_logged_in(visitor: Visitor) -> None:

@@ -21,13 +21,15 @@ from backend.application.ports import ClaimLost
 from backend.domain import events as e
 from backend.domain import outcomes
 from backend.domain.conversation import SELECTED_LEAF
-from backend.domain.errors import AttemptRefused, DomainError
+from backend.domain.errors import AttemptRefused, ConversationIsDeleted, ReplyPending
 from backend.event_store.memory import InMemoryEventStore
 from tests.support.core import Core, Sent
 from tests.support.facts import CountedIds
 from tests.support.rivals import RivalStore
 
 ENDS = sorted(outcomes.FINAL_OUTCOMES)
+# Any other refusal would be a mistake, since the clients below only name what is there.
+EXPECTED_REFUSALS = (ConversationIsDeleted, ReplyPending)
 PICKS = st.integers(0, 40)
 CONTENTS = st.sampled_from(["Hi", "More", "שלום", "😀", " x ", "\x01"])
 
@@ -72,7 +74,7 @@ class SeveralClients(RuleBasedStateMachine):
         client = self.client(overtaken, by)
         try:
             sent = client.send(self.conversation_id, content, SELECTED_LEAF if to_selected else picked)
-        except DomainError:
+        except EXPECTED_REFUSALS:
             return
         parent_id = self.acknowledged(sent, content)
         assert to_selected or parent_id == picked
@@ -84,7 +86,7 @@ class SeveralClients(RuleBasedStateMachine):
         client = self.client(overtaken, by)
         try:
             self.asked(client.regenerate(self.conversation_id, nodes[pick % len(nodes)]))
-        except DomainError:
+        except EXPECTED_REFUSALS:
             return
 
     @rule(pick=st.integers(0, 4), overtaken=st.booleans(), by=PICKS)
@@ -93,7 +95,7 @@ class SeveralClients(RuleBasedStateMachine):
         act = self.housekeepings(client)[pick]
         try:
             act()
-        except DomainError:
+        except EXPECTED_REFUSALS:
             return
 
     @precondition(lambda self: self.calls)
@@ -119,6 +121,7 @@ class SeveralClients(RuleBasedStateMachine):
             client.begin(call_id, claim, worker)
         except (AttemptRefused, ClaimLost):
             return
+        assert (worker, claim) == self.claims[call_id][-1], "a stale claim started an attempt"
 
     @precondition(lambda self: self.claims)
     @rule(
@@ -140,6 +143,7 @@ class SeveralClients(RuleBasedStateMachine):
             client.record(call_id, claim, content, outcome, attempt=attempt, final=final, worker=worker)
         except (AttemptRefused, ClaimLost):
             return
+        assert (worker, claim) == self.claims[call_id][-1], "a stale claim recorded an end"
         if final:
             self.replies[self.calls[call_id].reply_id] = content
 
@@ -155,6 +159,21 @@ class SeveralClients(RuleBasedStateMachine):
             while (parent := conversation.nodes[place].parent_id) is not None:
                 steps, place = steps + 1, parent
                 assert steps <= len(conversation.nodes), "a circle of messages"
+
+    @invariant()
+    def nothing_answers_a_reply_that_was_still_pending(self) -> None:
+        _, history = load_conversation(self.store, self.conversation_id)
+        pending: set[UUID] = set()
+        for event in history[-1].events:
+            match event:
+                case e.ReplyRequested():
+                    pending.add(event.reply_id)
+                case e.ReplyRecorded():
+                    pending.remove(event.reply_id)
+                case e.UserMessageSent():
+                    assert event.parent_id not in pending
+                case _:
+                    pass
 
     @invariant()
     def every_call_is_rebuilt_to_the_bytes_that_were_recorded(self) -> None:
@@ -209,7 +228,7 @@ class SeveralClients(RuleBasedStateMachine):
                 acts.append(lambda: self.quick.cancel(self.pick_call(by)))
             try:
                 acts[by % len(acts)]()
-            except DomainError:
+            except EXPECTED_REFUSALS:
                 return
 
         self.rivals.interrupt(somebody_else)

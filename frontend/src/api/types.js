@@ -1,0 +1,77 @@
+/**
+ * The shapes of the JSON that the server and the browser exchange, as JSDoc types. What the server's schema says
+ * comes from schema.d.ts, which `npm run types` makes; the frames of the live stream are written down here.
+ * This module holds no code: it exists so that `tsc` can check every place that reads an answer.
+ */
+
+/**
+ * @typedef {import('./schema.js').components['schemas']} Schemas
+ *
+ * @typedef {Schemas['OutcomeEnum']} Outcome
+ * @typedef {Schemas['MeOutput']} Me
+ * @typedef {Schemas['SetupOutput']} Setup
+ * @typedef {Schemas['ModelOutput']} ModelInfo
+ * @typedef {Schemas['RunnerOutput']} RunnerInfo
+ * @typedef {Pick<Schemas['ModelListOutput'], 'results'|'runners'>} ModelList
+ * @typedef {Schemas['PromptOutput']} PromptRecord
+ * @typedef {Schemas['SettingsOutput']} ConversationSettings
+ * @typedef {Schemas['ConversationChangedOutput']} ConversationAnswer What a command about a conversation answers.
+ */
+
+/**
+ * A row of the list; the detail has the same fields.
+ * @typedef {Omit<Schemas['ConversationRowOutput'], 'forked_from'> & {
+ *   forked_from?: Schemas['ForkOriginOutput']|null,
+ *   position?: string,
+ * }} Conversation
+ */
+
+/**
+ * What is known of a reply only after it has ended.
+ * @typedef {'reasoning'|'tool_calls'|'usage'|'duration_ms'|'first_token_ms'|'finish_reason'} KnownLate
+ */
+
+/**
+ * A message or a reply. `local`: so far only this browser has written the row down.
+ * @typedef {Omit<Schemas['TranscriptRowOutput'], KnownLate>
+ *   & Partial<Pick<Schemas['TranscriptRowOutput'], KnownLate>>
+ *   & {local?: boolean}} TranscriptRow
+ */
+
+/**
+ * What sending or regenerating answers; only sending makes a message.
+ * @typedef {Schemas['ReplyRequestedOutput'] & {message_id?: string}} MessageAnswer
+ */
+
+/**
+ * @typedef {object} LiveChange
+ * @property {string} position
+ * @property {string} kind
+ * @property {string} conversation_id
+ * @property {{conversation?: Conversation, message?: TranscriptRow}} [data]
+ *
+ * @typedef {object} LiveChunk
+ * @property {string} call_id
+ * @property {string|null} reply_id
+ * @property {number} seq counted from 0 within the call
+ * @property {string} text
+ * @property {string} [reasoning]
+ *
+ * @typedef {object} LiveCall
+ * @property {string} call_id
+ * @property {string|null} reply_id
+ * @property {'requested'|'started'|'retrying'|'finished'} state
+ * @property {Outcome} [outcome]
+ * @property {{code: string, message: string}|null} [error]
+ */
+
+/**
+ * @template T
+ * @typedef {object} Page
+ * @property {T[]} results
+ * @property {string|null} next
+ * @property {string|null} previous
+ * @property {string} position
+ */
+
+export {};

@@ -1,0 +1,108 @@
+/** Which page is shown at which address, and what a person sees before it is known who they are. */
+import { Suspense, lazy, useEffect, useState } from 'react';
+import { Navigate, Outlet, Route, Routes, useLocation } from 'react-router';
+
+import { forgetPositions } from '../api/positions.js';
+import { asProblem } from '../api/problems.js';
+import { AuthPage } from '../auth/AuthPage.jsx';
+import { SessionExpiredDialog } from '../auth/SessionExpiredDialog.jsx';
+import { loadSession, useSession } from '../auth/session.js';
+import { ConversationPage } from '../features/transcript/ConversationPage.jsx';
+import { liveText } from '../features/transcript/liveText.js';
+import { Announcer } from '../ui/announcer.jsx';
+import { Button } from '../ui/Button.jsx';
+import { Toasts } from '../ui/toasts.jsx';
+import styles from './App.module.css';
+import { AppLayout } from './AppLayout.jsx';
+import { forgetEverything } from './cache.js';
+import { NotFoundPage } from './NotFoundPage.jsx';
+
+const SettingsPage = lazy(() => import('../features/settings/SettingsPage.jsx'));
+
+export function App() {
+  return (
+    <>
+      <SessionGate />
+      <Toasts />
+      <Announcer />
+    </>
+  );
+}
+
+function SessionGate() {
+  const status = useSession((session) => session.status);
+  const userId = useSession((session) => session.user?.id ?? null);
+  const [failure, setFailure] = useState('');
+  const [attempt, setAttempt] = useState(0);
+  useEffect(() => {
+    loadSession().catch((error) => setFailure(asProblem(error).message));
+  }, [attempt]);
+  useEffect(() => {
+    // Nothing that one person has loaded may be there for the next one.
+    if (userId === null) return undefined;
+    return () => {
+      forgetEverything();
+      forgetPositions();
+      liveText.clear();
+    };
+  }, [userId]);
+
+  if (status === 'unknown') {
+    if (!failure) return null;
+    return (
+      <main className={styles.failure}>
+        <h1>Verbatim does not answer</h1>
+        <p>{failure}</p>
+        <Button
+          kind="primary"
+          onClick={() => {
+            setFailure('');
+            setAttempt(attempt + 1);
+          }}
+        >
+          Retry
+        </Button>
+      </main>
+    );
+  }
+  return (
+    <>
+      <Routes>
+        <Route path="/login" element={<ForVisitors mode="login" />} />
+        <Route path="/signup" element={<ForVisitors mode="signup" />} />
+        <Route element={<ForMembers />}>
+          <Route element={<AppLayout />}>
+            <Route path="/" element={<ConversationPage />} />
+            <Route path="/c/:id" element={<ConversationPage />} />
+            <Route
+              path="/settings"
+              element={
+                <Suspense fallback={null}>
+                  <SettingsPage />
+                </Suspense>
+              }
+            />
+            <Route path="*" element={<NotFoundPage />} />
+          </Route>
+        </Route>
+      </Routes>
+      <SessionExpiredDialog />
+    </>
+  );
+}
+
+/** @param {{mode: 'login'|'signup'}} props */
+function ForVisitors({ mode }) {
+  const status = useSession((session) => session.status);
+  const location = useLocation();
+  if (status === 'in') return <Navigate to={location.state?.from ?? '/'} replace />;
+  return <AuthPage mode={mode} />;
+}
+
+function ForMembers() {
+  const status = useSession((session) => session.status);
+  const { pathname, search, hash } = useLocation();
+  if (status !== 'out') return <Outlet />;
+  const from = `${pathname}${search}${hash}`;
+  return <Navigate to="/login" replace state={from === '/' ? null : { from }} />;
+}

@@ -1,0 +1,33 @@
+/** The list of keyboard shortcuts. None is a single letter, so none gets in the way of dictation. */
+import { Dialog } from '../ui/Dialog.jsx';
+import styles from './ShortcutsDialog.module.css';
+
+const MOD = /Mac|iPhone|iPad/.test(navigator.userAgent) ? '⌘' : 'Ctrl';
+
+const SHORTCUTS = [
+  { does: 'Send the message', keys: ['Enter'] },
+  { does: 'New line', keys: ['Shift', 'Enter'] },
+  { does: 'Stop the reply', keys: ['Esc'] },
+  { does: 'New chat', keys: [MOD, 'Shift', 'O'] },
+  { does: 'Show these shortcuts', keys: [MOD, '/'] },
+];
+
+/** @param {{open: boolean, onOpenChange: (open: boolean) => void}} props */
+export function ShortcutsDialog({ open, onOpenChange }) {
+  return (
+    <Dialog open={open} onOpenChange={onOpenChange} title="Keyboard shortcuts">
+      <dl className={styles.list}>
+        {SHORTCUTS.map(({ does, keys }) => (
+          <div key={does}>
+            <dt>{does}</dt>
+            <dd>
+              {keys.map((key) => (
+                <kbd key={key}>{key}</kbd>
+              ))}
+            </dd>
+          </div>
+        ))}
+      </dl>
+    </Dialog>
+  );
+}

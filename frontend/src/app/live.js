@@ -1,0 +1,123 @@
+/**
+ * Connects the live stream with the cache and the live texts, and tells the page how the connection is.
+ */
+import { useEffect } from 'react';
+
+import { fetchMe } from '../api/account.js';
+import { LiveConnection } from '../api/live.js';
+import { forgetLivePosition, livePosition } from '../api/positions.js';
+import { expireSession } from '../auth/session.js';
+import { liveText } from '../features/transcript/liveText.js';
+import { announce } from '../ui/announcer.jsx';
+import { createStore, useStore } from '../ui/store.js';
+import { keys, receiveChange } from './cache.js';
+import { queryClient } from './queryClient.js';
+
+/** @typedef {import('../api/types.js').LiveCall} LiveCall */
+/** @typedef {import('../api/types.js').LiveChange} LiveChange */
+/** @typedef {import('./reduceChange.js').Transcript} Transcript */
+
+/** @type {import('../ui/store.js').Store<import('../api/live.js').LiveStatus>} */
+const status = createStore(/** @type {import('../api/live.js').LiveStatus} */ ('closed'));
+/** Shorter cuts are mended before anybody could read about them. */
+const SAID_AFTER_MS = 1_200;
+const reconnecting = createStore(false);
+
+export const useReconnecting = () => useStore(reconnecting);
+
+/** @type {ReturnType<typeof setTimeout>|undefined} */
+let sayTimer;
+
+/** @param {import('../api/live.js').LiveStatus} now */
+function onStatus(now) {
+  status.set(now);
+  if (now === 'lost') {
+    sayTimer ??= setTimeout(() => {
+      reconnecting.set(true);
+      announce('Reconnecting…');
+    }, SAID_AFTER_MS);
+    return;
+  }
+  clearTimeout(sayTimer);
+  sayTimer = undefined;
+  if (reconnecting.get()) announce(now === 'open' ? 'Connected again' : '');
+  reconnecting.set(false);
+}
+
+/**
+ * The reply is durable and readable: usually its row has come already as a change; if not, fetch it.
+ * @param {LiveCall} call
+ */
+function onCall(call) {
+  liveText.setCallState(call);
+  if (call.state !== 'finished') return;
+  for (const [key, transcript] of queryClient.getQueriesData({ queryKey: ['transcript'] })) {
+    const rows = /** @type {Transcript|undefined} */ (transcript)?.rows ?? [];
+    if (rows.some((row) => row.id === call.reply_id && row.outcome === 'pending')) {
+      void queryClient.invalidateQueries({ queryKey: key });
+    }
+  }
+}
+
+/** @param {LiveChange} change */
+function onChange(change) {
+  receiveChange(change);
+  const message = change.data?.message;
+  if (change.kind === 'reply_recorded' && message) liveText.forget(message.id);
+}
+
+async function onReset() {
+  forgetLivePosition();
+  await queryClient.invalidateQueries();
+  reopen();
+}
+
+/** @returns {Promise<boolean>} */
+async function mayReopen() {
+  try {
+    if (await fetchMe()) return true;
+  } catch {
+    // The server does not answer at all: trying again is right, the banner says so meanwhile.
+    return true;
+  }
+  expireSession();
+  return false;
+}
+
+const connection = new LiveConnection({
+  onChange,
+  onChunk: (chunk) => liveText.addChunk(chunk),
+  onCall,
+  onReset: () => void onReset(),
+  onStatus,
+  mayReopen,
+});
+
+/** @type {string|null} */
+let shownConversation = null;
+
+function reopen() {
+  connection.open({ cursor: livePosition, conversationId: shownConversation });
+}
+
+/**
+ * Keep one stream open while somebody is logged in and the list is there; anew for each conversation on screen.
+ * @param {boolean} ready the first page of the list has been fetched: its position is where the stream starts
+ * @param {string|null} conversationId
+ */
+export function useLiveStream(ready, conversationId) {
+  useEffect(() => {
+    if (!ready) return;
+    shownConversation = conversationId;
+    reopen();
+  }, [ready, conversationId]);
+  useEffect(() => {
+    if (!ready) return undefined;
+    return () => connection.close();
+  }, [ready]);
+}
+
+/** @param {string} conversationId */
+export function refreshTranscript(conversationId) {
+  return queryClient.invalidateQueries({ queryKey: keys.transcript(conversationId) });
+}

@@ -1,0 +1,78 @@
+/** The pages for logging in and signing up. After logging in, a person gets to the page they asked for. */
+import { useQuery } from '@tanstack/react-query';
+import { useEffect } from 'react';
+import { Link, Navigate, useLocation, useNavigate } from 'react-router';
+
+import { fetchSetup } from '../api/account.js';
+import { keys } from '../app/cache.js';
+import { Notice } from '../ui/Field.jsx';
+import { Quotes } from '../ui/Marks.jsx';
+import { AccountForm } from './AccountForm.jsx';
+import styles from './AuthPage.module.css';
+import { setUser } from './session.js';
+
+/** @param {{mode: 'login'|'signup'}} props */
+export function AuthPage({ mode }) {
+  const navigate = useNavigate();
+  const location = useLocation();
+  const setup = useQuery({ queryKey: keys.setup, queryFn: fetchSetup });
+  const signingUp = mode === 'signup';
+  const closed = setup.data?.signup === 'closed';
+  const firstAccount = setup.data?.first_account ?? false;
+  const heading = signingUp ? 'Create your account' : 'Welcome back';
+
+  useEffect(() => {
+    document.title = `${signingUp ? 'Create account' : 'Log in'} · Verbatim`;
+  }, [signingUp]);
+
+  // On a new installation there is nobody yet who could log in.
+  if (!signingUp && firstAccount) return <Navigate to="/signup" replace state={location.state} />;
+  return (
+    <main className={styles.page} id="main">
+      <div className={styles.card}>
+        <p className={styles.brand}>
+          <Quotes size={22} />
+          Verbatim
+        </p>
+        <h1>{heading}</h1>
+        <p className={styles.lead}>
+          {signingUp && firstAccount
+            ? 'The first account becomes the administrator.'
+            : 'A chat for language models that keeps every word.'}
+        </p>
+        {signingUp && closed ? (
+          <Notice tone="calm">New accounts are closed here. Ask the administrator to add you.</Notice>
+        ) : (
+          <AccountForm
+            key={mode}
+            mode={mode}
+            setupCodeRequired={setup.data?.setup_code_required ?? false}
+            onDone={(user) => {
+              setUser(user);
+              navigate(location.state?.from ?? '/', { replace: true });
+            }}
+          />
+        )}
+        <p className={styles.other}>
+          {signingUp ? (
+            <>
+              Already have an account?{' '}
+              <Link to="/login" state={location.state}>
+                Log in
+              </Link>
+            </>
+          ) : (
+            !closed && (
+              <>
+                New here?{' '}
+                <Link to="/signup" state={location.state}>
+                  Create an account
+                </Link>
+              </>
+            )
+          )}
+        </p>
+      </div>
+    </main>
+  );
+}

@@ -1,0 +1,107 @@
+import { QueryClientProvider } from '@tanstack/react-query';
+import { render, screen } from '@testing-library/react';
+import userEvent from '@testing-library/user-event';
+import { MemoryRouter } from 'react-router';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
+
+import * as account from '../api/account.js';
+import { Problem } from '../api/problems.js';
+import { queryClient } from '../app/queryClient.js';
+import { AuthPage } from './AuthPage.jsx';
+import { setUser, useSession } from './session.js';
+
+vi.mock('../api/account.js');
+const me = { id: 'u1', email: 'ada@example.org', display_name: '', is_staff: true, is_auditor: false };
+
+/** @param {Partial<import('../api/types.js').Setup>} setup */
+function given(setup) {
+  vi.mocked(account.fetchSetup).mockResolvedValue({ signup: 'open', first_account: false, setup_code_required: false, ...setup });
+}
+/** @param {'login'|'signup'} mode */
+function show(mode) {
+  render(
+    <QueryClientProvider client={queryClient}>
+      <MemoryRouter>
+        <AuthPage mode={mode} />
+      </MemoryRouter>
+    </QueryClientProvider>,
+  );
+}
+/** @param {string} button */
+async function fillIn(button) {
+  await userEvent.type(screen.getByLabelText('Email'), 'ada@example.org');
+  await userEvent.type(screen.getByLabelText('Password'), 'correct horse');
+  await userEvent.click(screen.getByRole('button', { name: button }));
+}
+
+beforeEach(() => {
+  queryClient.clear();
+  setUser(null);
+  vi.mocked(account.fetchMe).mockResolvedValue(me);
+  vi.mocked(account.logIn).mockResolvedValue(undefined);
+  vi.mocked(account.signUp).mockResolvedValue(undefined);
+});
+
+describe('signing up', () => {
+  test('tells the first person that they will be the administrator', async () => {
+    given({ first_account: true });
+    show('signup');
+    expect(await screen.findByText('The first account becomes the administrator.')).toBeInTheDocument();
+    await fillIn('Create account');
+    expect(account.signUp).toHaveBeenCalledWith({ email: 'ada@example.org', password: 'correct horse', setupCode: '' });
+    expect(useSession.getState()).toEqual({ status: 'in', user: me });
+  });
+
+  test('asks for the setup code where one is required', async () => {
+    given({ first_account: true, setup_code_required: true });
+    vi.mocked(account.signUp).mockRejectedValue(new Problem({ status: 403, code: 'http_403', message: 'No.' }));
+    show('signup');
+    await userEvent.type(await screen.findByLabelText('Setup code'), '1234');
+    await fillIn('Create account');
+    expect(await screen.findByText(/not the code/)).toBeInTheDocument();
+    expect(useSession.getState().status).toBe('out');
+  });
+
+  test('says when it is closed', async () => {
+    given({ signup: 'closed' });
+    show('signup');
+    expect(await screen.findByText(/New accounts are closed/)).toBeInTheDocument();
+    expect(screen.queryByRole('button', { name: 'Create account' })).toBeNull();
+  });
+
+  test('shows the server’s complaint beside the field', async () => {
+    given({});
+    const fields = { password: ['This password is too common.'] };
+    vi.mocked(account.signUp).mockRejectedValue(new Problem({ status: 400, code: 'x', message: 'x', fields }));
+    show('signup');
+    await fillIn('Create account');
+    expect(await screen.findByText('This password is too common.')).toBeInTheDocument();
+    expect(screen.getByLabelText('Password')).toBeInvalid();
+    expect(screen.getByLabelText('Email')).toHaveValue('ada@example.org');
+  });
+});
+
+describe('logging in', () => {
+  test('remembers who it is', async () => {
+    given({});
+    show('login');
+    await fillIn('Log in');
+    expect(useSession.getState()).toEqual({ status: 'in', user: me });
+  });
+
+  test('says how long to wait after too many attempts', async () => {
+    given({});
+    const tooMany = new Problem({ status: 429, code: 'x', message: 'Too many attempts.', retryAfterSeconds: 20 });
+    vi.mocked(account.logIn).mockRejectedValue(tooMany);
+    show('login');
+    await fillIn('Log in');
+    expect(await screen.findByRole('alert')).toHaveTextContent('Too many attempts. Try again in 20 s.');
+  });
+
+  test('offers no sign-up where it is closed', async () => {
+    given({ signup: 'closed' });
+    show('login');
+    expect(await screen.findByRole('button', { name: 'Log in' })).toBeInTheDocument();
+    await vi.waitFor(() => expect(screen.queryByRole('link', { name: 'Create an account' })).toBeNull());
+  });
+});

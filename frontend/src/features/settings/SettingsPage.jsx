@@ -1,0 +1,144 @@
+/** Settings of the person who is logged in: theme, password, leaving. */
+import { useState, useSyncExternalStore } from 'react';
+
+import { changePassword } from '../../api/account.js';
+import { asProblem } from '../../api/problems.js';
+import { PageHead } from '../../app/PageHead.jsx';
+import { useSession } from '../../auth/session.js';
+import { useLogOut } from '../../auth/useLogOut.js';
+import { Button } from '../../ui/Button.jsx';
+import { Field, Notice, useFocusOnError } from '../../ui/Field.jsx';
+import { showToast } from '../../ui/toasts.jsx';
+import styles from './SettingsPage.module.css';
+import { chooseTheme, subscribeToTheme, themeChoice } from './theme.js';
+
+/** @typedef {import('./theme.js').ThemeChoice} ThemeChoice */
+
+export default function SettingsPage() {
+  const user = useSession((session) => session.user);
+  const logOut = useLogOut();
+  return (
+    <main className={styles.main} id="main">
+      <PageHead title="" documentTitle="Settings" />
+      <div className={styles.scroll}>
+        <div className={styles.column}>
+          <h1>Settings</h1>
+          <section className={styles.section} aria-labelledby="settings-look">
+            <h2 id="settings-look">Appearance</h2>
+            <ThemePicker />
+          </section>
+          <section className={styles.section} aria-labelledby="settings-account">
+            <h2 id="settings-account">Account</h2>
+            <dl className={styles.facts}>
+              <dt>Name</dt>
+              <dd>{user?.display_name || 'Not set'}</dd>
+              <dt>E-mail</dt>
+              <dd>{user?.email}</dd>
+              {user?.is_staff && (
+                <>
+                  <dt>Role</dt>
+                  <dd>Administrator</dd>
+                </>
+              )}
+            </dl>
+          </section>
+          <section className={styles.section} aria-labelledby="settings-password">
+            <h2 id="settings-password">Password</h2>
+            <PasswordForm email={user?.email ?? ''} />
+          </section>
+          <section className={styles.section} aria-labelledby="settings-leave">
+            <h2 id="settings-leave">This browser</h2>
+            <p className={styles.about}>Drafts and the theme are kept here. Your conversations stay on the server.</p>
+            <Button onClick={() => void logOut()}>Log out</Button>
+          </section>
+        </div>
+      </div>
+    </main>
+  );
+}
+
+/** @type {{value: ThemeChoice, label: string}[]} */
+const THEMES = [
+  { value: 'light', label: 'Light' },
+  { value: 'dark', label: 'Dark' },
+  { value: 'system', label: 'System' },
+];
+
+function ThemePicker() {
+  const choice = useSyncExternalStore(subscribeToTheme, themeChoice);
+  return (
+    <fieldset className={styles.themes}>
+      <legend className="visually-hidden">Theme</legend>
+      {THEMES.map(({ value, label }) => (
+        <label key={value}>
+          <input
+            type="radio"
+            name="theme"
+            value={value}
+            checked={choice === value}
+            onChange={() => chooseTheme(value)}
+          />
+          <span>{label}</span>
+        </label>
+      ))}
+    </fieldset>
+  );
+}
+
+/** @param {{email: string}} props */
+function PasswordForm({ email }) {
+  const [problem, setProblem] = useState(/** @type {import('../../api/problems.js').Problem|null} */ (null));
+  const [busy, setBusy] = useState(false);
+  const formRef = useFocusOnError(problem);
+
+  /** @param {import('react').FormEvent<HTMLFormElement>} event */
+  const onSubmit = async (event) => {
+    event.preventDefault();
+    const element = event.currentTarget;
+    const form = new FormData(element);
+    setBusy(true);
+    setProblem(null);
+    try {
+      await changePassword({
+        currentPassword: String(form.get('current_password') ?? ''),
+        newPassword: String(form.get('new_password') ?? ''),
+      });
+      element.reset();
+      showToast({ text: 'Your password is changed.' });
+    } catch (error) {
+      setProblem(asProblem(error));
+    } finally {
+      setBusy(false);
+    }
+  };
+
+  const errors = problem?.fields ?? {};
+  const besideField = Boolean(errors.current_password || errors.new_password);
+  return (
+    <form ref={formRef} className={styles.form} onSubmit={(event) => void onSubmit(event)}>
+      {problem && !besideField && <Notice>{problem.message}</Notice>}
+      <input type="text" name="username" autoComplete="username" value={email} readOnly hidden />
+      <Field
+        label="Current password"
+        name="current_password"
+        type="password"
+        autoComplete="current-password"
+        required
+        errors={errors.current_password}
+      />
+      <Field
+        label="New password"
+        name="new_password"
+        type="password"
+        autoComplete="new-password"
+        required
+        minLength={8}
+        hint="At least 8 characters, and not one that is easy to guess."
+        errors={errors.new_password}
+      />
+      <Button kind="primary" type="submit" disabled={busy} className={styles.submit}>
+        {busy ? 'One moment…' : 'Change password'}
+      </Button>
+    </form>
+  );
+}

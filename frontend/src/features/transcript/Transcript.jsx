@@ -1,0 +1,199 @@
+/**
+ * The messages of one branch, oldest first; only those near the view are in the page. Stays at the end while a
+ * reply grows, until the reader scrolls up; older messages are fetched when the top comes near.
+ */
+import { defaultRangeExtractor, useVirtualizer } from '@tanstack/react-virtual';
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef } from 'react';
+
+import { asProblem } from '../../api/problems.js';
+import { Button } from '../../ui/Button.jsx';
+import { DownIcon } from '../../ui/icons.jsx';
+import { showToast } from '../../ui/toasts.jsx';
+import { loadOlderMessages } from '../conversations/queries.js';
+import { Reply, UserMessage } from './Message.jsx';
+import styles from './Transcript.module.css';
+import { useStickToBottom } from './useStickToBottom.js';
+
+/** @typedef {import('../../api/types.js').TranscriptRow} TranscriptRow */
+/** @typedef {import('../composer/outbox.js').Pending} Pending */
+
+/** @typedef {{key: string, row: TranscriptRow|null, pending: Pending|null}} Item */
+
+const CHARACTERS_PER_LINE = 78;
+const LINE_PX = 26;
+const AROUND_MESSAGE_PX = 96;
+const FETCH_OLDER_WITHIN_PX = 1200;
+
+/** @param {Item} item */
+function estimateHeight(item) {
+  const text = item.row?.content ?? item.pending?.content ?? '';
+  const lines = Math.ceil(text.length / CHARACTERS_PER_LINE) + (text.match(/\n/g)?.length ?? 0) * 0.6;
+  return AROUND_MESSAGE_PX + Math.max(1, lines) * LINE_PX;
+}
+
+/**
+ * What stands above the view may change its height at any time, also while the reader scrolls up: the view is then
+ * moved by as much, so that what is being read stays where it is.
+ * @param {import('@tanstack/react-virtual').Virtualizer<HTMLDivElement, Element>} virtualizer
+ */
+function adjustAboveView(virtualizer) {
+  virtualizer.shouldAdjustScrollPositionOnItemSizeChange = (item, _delta, instance) => {
+    const top = instance.scrollOffset ?? 0;
+    return instance.itemSizeCache.has(item.key) ? item.end <= top : item.start < top;
+  };
+}
+
+/**
+ * @typedef {object} TranscriptProps
+ * @property {string|null} conversationId
+ * @property {TranscriptRow[]} rows
+ * @property {Pending[]} pending messages on their way to the server
+ * @property {boolean} hasOlder
+ * @property {(id: string|null) => string} nameOf a model's display name
+ * @property {boolean} retrying
+ * @property {(row: TranscriptRow) => void} onRetry
+ * @property {(row: TranscriptRow) => void} onInspect
+ * @property {number} pinSignal changes whenever the view has to go to the end: a message was sent
+ */
+
+/** @param {TranscriptProps} props */
+export function Transcript({
+  conversationId, rows, pending, hasOlder, nameOf, retrying, onRetry, onInspect, pinSignal,
+}) {
+  const focusedIndex = useRef(-1);
+  const { scroller, content, pinned, pin, unpin, toEnd } = useStickToBottom();
+
+  const items = useMemo(
+    () => [
+      ...rows.map((row) => ({ key: row.id, row, pending: null })),
+      ...pending.map((message) => ({ key: message.key, row: null, pending: message })),
+    ],
+    [rows, pending],
+  );
+
+  // eslint-disable-next-line react-hooks/incompatible-library -- the virtualizer is read in this component only
+  const virtualizer = useVirtualizer({
+    count: items.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: (index) => estimateHeight(/** @type {Item} */ (items[index])),
+    getItemKey: (index) => items[index]?.key ?? index,
+    overscan: 3,
+    paddingStart: 16,
+    anchorTo: 'end',
+    // A message with the focus stays in the page even when it is scrolled far away: focus is never lost.
+    rangeExtractor: (range) => {
+      const indexes = defaultRangeExtractor(range);
+      const focused = focusedIndex.current;
+      if (focused >= 0 && focused < range.count && !indexes.includes(focused)) {
+        indexes.push(focused);
+        indexes.sort((a, b) => a - b);
+      }
+      return indexes;
+    },
+  });
+
+  useLayoutEffect(() => adjustAboveView(virtualizer), [virtualizer]);
+
+  const target = window.location.hash.slice(1);
+  const targetIndex = target ? items.findIndex((item) => item.key === target) : -1;
+  const arrived = useRef('');
+  const count = items.length;
+  useLayoutEffect(() => {
+    if (count === 0 || arrived.current === conversationId) return;
+    arrived.current = conversationId ?? '';
+    if (targetIndex >= 0) {
+      unpin();
+      virtualizer.scrollToIndex(targetIndex, { align: 'start' });
+    } else {
+      pin();
+    }
+  }, [conversationId, count, targetIndex, pin, unpin, virtualizer]);
+
+  useLayoutEffect(() => {
+    if (pinSignal > 0) pin();
+  }, [pinSignal, pin]);
+
+  const total = virtualizer.getTotalSize();
+  useLayoutEffect(() => {
+    if (pinned) toEnd();
+  }, [pinned, total, toEnd]);
+
+  const visible = virtualizer.getVirtualItems();
+  const nearTop = hasOlder && (virtualizer.scrollOffset ?? 0) < FETCH_OLDER_WITHIN_PX && visible.length > 0;
+  useEffect(() => {
+    if (!nearTop || !conversationId) return;
+    loadOlderMessages(conversationId).catch((error) => showToast({ text: asProblem(error).message }));
+  }, [nearTop, conversationId, rows]);
+
+  const onFocus = useCallback(/** @param {import('react').FocusEvent} event */ (event) => {
+    const element = /** @type {HTMLElement} */ (event.target).closest('[data-index]');
+    focusedIndex.current = element ? Number(element.getAttribute('data-index')) : -1;
+  }, []);
+  const onBlur = useCallback(() => {
+    focusedIndex.current = -1;
+  }, []);
+
+  // While there are older messages, how many there are in all is not known.
+  const setSize = hasOlder ? -1 : items.length;
+
+  return (
+    <div className={styles.frame}>
+      {/* eslint-disable jsx-a11y/no-noninteractive-tabindex -- what scrolls must be reachable by keyboard */}
+      <div
+        ref={scroller}
+        className={styles.scroller}
+        role="region"
+        aria-label="Messages"
+        tabIndex={0}
+        onFocus={onFocus}
+        onBlur={onBlur}
+      >
+        {/* eslint-enable jsx-a11y/no-noninteractive-tabindex */}
+        <div ref={content} className={styles.content} role="feed" aria-label="Conversation" style={{ height: total }}>
+          {visible.map((slot) => {
+            const item = /** @type {Item} */ (items[slot.index]);
+            return (
+              <div
+                key={item.key}
+                ref={virtualizer.measureElement}
+                data-index={slot.index}
+                id={item.row ? item.row.id : undefined}
+                className={styles.slot}
+                style={{ transform: `translateY(${slot.start}px)` }}
+              >
+                {item.row?.role === 'assistant' ? (
+                  <Reply
+                    row={item.row}
+                    model={nameOf(item.row.model)}
+                    last={slot.index === items.length - 1}
+                    retrying={retrying}
+                    setSize={setSize}
+                    position={slot.index + 1}
+                    onRetry={onRetry}
+                    onInspect={onInspect}
+                  />
+                ) : (
+                  <UserMessage
+                    content={item.row?.content ?? item.pending?.content ?? ''}
+                    at={item.row?.at ?? null}
+                    sending={item.row === null}
+                    setSize={setSize}
+                    position={slot.index + 1}
+                  />
+                )}
+              </div>
+            );
+          })}
+        </div>
+      </div>
+      {!pinned && (
+        <div className={styles.jump}>
+          <Button onClick={pin} aria-label="Jump to latest">
+            <DownIcon />
+            Latest
+          </Button>
+        </div>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,72 @@
+/** Small makers of rows for the tests: every field has a plain value unless the test says otherwise. */
+
+/** @typedef {import('./api/types.js').Conversation} Conversation */
+/** @typedef {import('./api/types.js').TranscriptRow} TranscriptRow */
+/** @typedef {import('./api/types.js').LiveChange} LiveChange */
+
+/**
+ * @param {Partial<Conversation> & {id: string}} fields
+ * @returns {Conversation}
+ */
+export function conversation(fields) {
+  return {
+    title: `Title of ${fields.id}`,
+    owner: { id: 'owner', display_name: '' },
+    settings: { system_prompt: '', model: 'small', params: {} },
+    version: 1,
+    selected_leaf_id: null,
+    pinned: false,
+    archived: false,
+    deleted: false,
+    created_at: '2026-03-10T09:00:00Z',
+    updated_at: '2026-03-10T09:00:00Z',
+    message_count: 0,
+    pending_reply: false,
+    ...fields,
+  };
+}
+
+/**
+ * @param {Partial<TranscriptRow> & {id: string}} fields
+ * @returns {TranscriptRow}
+ */
+export function row(fields) {
+  return {
+    parent_id: null,
+    role: 'user',
+    content: `Text of ${fields.id}`,
+    reasoning: '',
+    outcome: null,
+    error: null,
+    call_id: null,
+    model: null,
+    sibling_index: 0,
+    sibling_count: 1,
+    sibling_ids: [fields.id],
+    at: '2026-03-10T09:00:00Z',
+    version: 1,
+    usage: null,
+    duration_ms: null,
+    first_token_ms: null,
+    finish_reason: null,
+    ...fields,
+  };
+}
+
+/**
+ * @param {Partial<TranscriptRow> & {id: string}} fields
+ * @returns {TranscriptRow}
+ */
+export function reply(fields) {
+  return row({ role: 'assistant', outcome: 'complete', call_id: `call of ${fields.id}`, model: 'small', ...fields });
+}
+
+/**
+ * @param {string} kind
+ * @param {string} position
+ * @param {{conversation?: Conversation, message?: TranscriptRow, conversationId?: string}} [data]
+ * @returns {LiveChange}
+ */
+export function change(kind, position, { conversationId = 'c1', ...data } = {}) {
+  return { kind, position, conversation_id: data.conversation?.id ?? conversationId, data };
+}
