@@ -58,9 +58,8 @@ def test_server() -> Iterator[TestServer]:
 @pytest.fixture
 def fresh_database(test_server: TestServer) -> Iterator[str]:
     """The address of a migrated, empty database; Django and the event store use it during the test."""
-    with test_server.fresh() as url:
-        with _use_database(url):
-            yield url
+    with test_server.fresh() as url, _use_database(url):
+        yield url
 
 
 @pytest.fixture

@@ -25,7 +25,9 @@ class MeOutput(serializers.ModelSerializer[User]):
 
 class SetupOutput(serializers.Serializer[object]):
     signup = serializers.ChoiceField(choices=["open", "closed"])
-    first_account = serializers.BooleanField(help_text="No account exists yet: the next one is the administrator's.")
+    first_account = serializers.BooleanField(
+        help_text="No account exists yet: the next one is the administrator's."
+    )
     setup_code_required = serializers.BooleanField(
         help_text="The code printed at the server's start is asked for, in the header X-Setup-Code."
     )

@@ -48,7 +48,7 @@ def _(command: c.StartConversation) -> _Handle:
         settings = Settings(
             system_prompt=_or_default(command.system_prompt, check_system_prompt, defaults.system_prompt),
             model=_or_default(command.model, check_model, defaults.model),
-            params=check_params(command.params or {}),
+            params=check_params(defaults.params if command.params is None else command.params),
         )
         conversation = Conversation.start(
             conversation_id=handling.id_of("conversation"),

@@ -25,10 +25,22 @@ from backend.event_store.store import PostgresEventStore
 from backend.model_calls.companions import COMPANION_STEPS
 from backend.model_runner.http_client import HttpModelRunner
 
-__all__ = ["call_handlers", "database_url", "default_model", "event_store", "model_runner", "remember_first_model", "reset", "run_command", "services"]
+__all__ = [
+    "call_handlers",
+    "database_url",
+    "default_model",
+    "event_store",
+    "model_runner",
+    "remember_first_model",
+    "reset",
+    "run_command",
+    "services",
+]
 
 DEFAULT_TITLE = "New conversation"
 DEFAULT_SYSTEM_PROMPT = "You are a helpful assistant."
+# The small demonstration model seldom finds an end by itself; this keeps a "Hi" from taking minutes.
+_DEMONSTRATION_PARAMS = {"max_tokens": 1024}
 _FIRST_MODEL_KEY = "first-model-of-the-runner"
 
 _lock = Lock()
@@ -81,7 +93,10 @@ def services() -> Services:
         ids=RandomIds(),
         pause=pause_with_jitter,
         defaults=InstallationDefaults(
-            title=DEFAULT_TITLE, system_prompt=DEFAULT_SYSTEM_PROMPT, model=default_model()
+            title=DEFAULT_TITLE,
+            system_prompt=DEFAULT_SYSTEM_PROMPT,
+            model=default_model(),
+            params=_DEMONSTRATION_PARAMS if settings.MODEL_RUNNER_IS_BUILT_IN else {},
         ),
     )
 

@@ -30,7 +30,7 @@ class SendUserMessage:
     owner_id: UUID
     conversation_id: UUID
     content: str
-    parent_id: UUID | None | SelectedLeaf = SELECTED_LEAF
+    parent_id: UUID | SelectedLeaf | None = SELECTED_LEAF
     model: str | None = None
     params: Mapping[str, object] | None = None
     expected_version: int | None = None

@@ -121,7 +121,7 @@ class Conversation(BaseAggregate[UUID]):
             raise VersionConflict(self.id, expected=expected_version, found=self.version)
 
     def send_user_message(
-        self, *, message_id: UUID, parent_id: UUID | None | SelectedLeaf, content: str, stamp: Stamp
+        self, *, message_id: UUID, parent_id: UUID | SelectedLeaf | None, content: str, stamp: Stamp
     ) -> None:
         """Add the user's message below its parent (None: a new root)."""
         self._check_open()

@@ -26,10 +26,10 @@ from backend.application.ports import (
     StoredEventRow,
 )
 from backend.domain.conversation import Conversation
-from backend.domain.errors import UnknownConversation, UnknownModelCall
-from backend.domain.events import ConversationStarted, VerbatimEvent
+from backend.domain.events import VerbatimEvent
 from backend.domain.model_call import ModelCall
 from backend.event_store.mapper import VerbatimMapper, decode_payload
+from backend.event_store.streams import call_of, history_of
 from backend.prompting.build import StreamSlice
 
 
@@ -59,28 +59,10 @@ class InMemoryEventStore:
     def read_history(
         self, conversation_id: UUID, up_to_version: int | None = None
     ) -> tuple[StreamSlice, ...]:
-        slices: list[StreamSlice] = []
-        stream_id, version = conversation_id, up_to_version
-        while True:
-            events = self._read_events(stream_id, version)
-            if not events or not isinstance(events[0], ConversationStarted):
-                raise UnknownConversation(stream_id)
-            slices.append(StreamSlice(stream_id, events))
-            origin = events[0].forked_from
-            if origin is None:
-                return tuple(reversed(slices))
-            stream_id, version = origin.conversation_id, origin.version
+        return history_of(self._read_events, conversation_id, up_to_version)
 
     def read_call(self, call_id: UUID) -> ModelCall:
-        events = self._read_events(call_id, None)
-        call = (
-            ModelCall.from_events(events)
-            if events and not isinstance(events[0], ConversationStarted)
-            else None
-        )
-        if call is None:
-            raise UnknownModelCall(call_id)
-        return call
+        return call_of(self._read_events, call_id)
 
     def read_stream(self, stream_id: UUID, after_version: int, limit: int) -> tuple[StoredEventRow, ...]:
         with self._lock:

@@ -1,7 +1,10 @@
 /** Runs before every test file: matchers, and what jsdom leaves out. */
 import '@testing-library/jest-dom/vitest';
-import { cleanup } from '@testing-library/react';
+import { cleanup, configure } from '@testing-library/react';
 import { afterEach } from 'vitest';
+
+// A busy machine is slow, not broken.
+configure({ asyncUtilTimeout: 10_000 });
 
 afterEach(() => {
   cleanup();

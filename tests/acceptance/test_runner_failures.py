@@ -93,13 +93,15 @@ def test_after_a_failure_the_message_can_be_answered_again(person: ApiClient, ru
 
 
 def test_an_unreachable_runner_loses_no_message() -> None:
-    with running_stack(MODEL_RUNNER_URL="http://127.0.0.1:9/v1", MODEL_RUNNER_MODEL="any") as stack:
-        with ApiClient(stack.url) as person:
-            person.sign_up()
-            conversation = person.start_conversation()
-            reply = person.say(conversation["id"], "Is anybody there?")
-            rows: list[Json] = person.transcript(conversation["id"])
-            models = person.get("/api/models/")
+    with (
+        running_stack(MODEL_RUNNER_URL="http://127.0.0.1:9/v1", MODEL_RUNNER_MODEL="any") as stack,
+        ApiClient(stack.url) as person,
+    ):
+        person.sign_up()
+        conversation = person.start_conversation()
+        reply = person.say(conversation["id"], "Is anybody there?")
+        rows: list[Json] = person.transcript(conversation["id"])
+        models = person.get("/api/models/")
 
     assert rows[0]["content"] == "Is anybody there?"
     assert reply["outcome"] == "failed"

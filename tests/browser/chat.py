@@ -51,12 +51,11 @@ class Chat:
         """Send and wait until the reply is there and complete."""
         before = self.replies.count()
         self.say(text)
-        expect(self.replies).to_have_count(before + 1)
-        self.wait_for_end()
+        self.wait_for_end(before + 1)
 
-    def wait_for_end(self) -> None:
-        """Wait until no reply is being written."""
-        expect(self.replies.last).to_be_visible()
+    def wait_for_end(self, replies: int = 1) -> None:
+        """Wait until there are so many replies and none is being written."""
+        expect(self.replies).to_have_count(replies)
         expect(self.send).to_be_visible()
 
     def open(self, conversation_id: str, fragment: str = "") -> None:
@@ -82,9 +81,10 @@ class Chat:
         assert found
         return found.group(1)
 
-    def text_of_reply(self) -> str:
-        """The last reply's only paragraph: for replies without any Markdown."""
-        return self.replies.last.get_by_role("paragraph").first.inner_text()
+    @property
+    def reply_text(self) -> Locator:
+        """The last reply's first paragraph: all there is of a reply without any Markdown."""
+        return self.replies.last.get_by_role("paragraph").first
 
     def distance_from_end(self) -> float:
         distance: float = self.messages.evaluate(DISTANCE_FROM_END)
@@ -106,7 +106,9 @@ class Chat:
         return sideways
 
     def focus_is_lost(self) -> bool:
-        lost: bool = self.page.evaluate("document.activeElement === null || document.activeElement === document.body")
+        lost: bool = self.page.evaluate(
+            "document.activeElement === null || document.activeElement === document.body"
+        )
         return lost
 
     def until(self, condition: Callable[[], object], what: str, *, timeout_s: float = 15.0) -> None:

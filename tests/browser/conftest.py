@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
 
-from backend.model_runner.scripted import MODEL_ID, ScriptedRunner
 from tests.browser.chat import Chat
 from tests.support.api_client import ApiClient
 from tests.support.chromium import find_chromium
 from tests.support.cuttable_proxy import CuttableProxy
+from tests.support.holding_runner import MODEL_ID, HoldingRunner
 from tests.support.stack import Stack, running_stack
 
 FLAGS = [
@@ -28,12 +28,17 @@ FLAGS = [
     "--no-first-run",
 ]
 SESSION_COOKIE = "verbatim_session"
+# Generous, because nothing here is about speed: a busy machine must not fail a test.
+WAIT_MS = 20_000
+expect.set_options(timeout=WAIT_MS)
 
 
 @pytest.fixture(scope="session")
 def browser_type_launch_args() -> dict[str, Any]:
     chromium = find_chromium()
-    assert chromium, "No Chromium was found. `python -m tests.support.chromium` installs one, or says why not."
+    assert chromium, (
+        "No Chromium was found. `python -m tests.support.chromium` installs one, or says why not."
+    )
     return {"executable_path": chromium, "args": FLAGS}
 
 
@@ -49,13 +54,13 @@ def browser_context_args(base_url: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def shared_runner() -> Iterator[ScriptedRunner]:
-    with ScriptedRunner().in_thread() as runner:
+def shared_runner() -> Iterator[HoldingRunner]:
+    with HoldingRunner().in_thread() as runner:
         yield runner
 
 
 @pytest.fixture(scope="session")
-def stack(shared_runner: ScriptedRunner) -> Iterator[Stack]:
+def stack(shared_runner: HoldingRunner) -> Iterator[Stack]:
     with running_stack(MODEL_RUNNER_URL=shared_runner.url, MODEL_RUNNER_MODEL=MODEL_ID) as running:
         with ApiClient(running.url) as first:
             first.sign_up()  # the first account is the administrator; no test should be that by chance
@@ -68,7 +73,7 @@ def base_url(stack: Stack) -> str:
 
 
 @pytest.fixture
-def runner(shared_runner: ScriptedRunner) -> Iterator[ScriptedRunner]:
+def runner(shared_runner: HoldingRunner) -> Iterator[HoldingRunner]:
     """The shared runner without scripts or requests of earlier tests."""
     shared_runner.reset()
     yield shared_runner
@@ -93,7 +98,7 @@ def page_faults() -> Iterator[list[str]]:
 
 @pytest.fixture
 def context(context: BrowserContext, page_faults: list[str]) -> BrowserContext:
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(WAIT_MS)
 
     def watch(page: Page) -> None:
         def on_console(message: ConsoleMessage) -> None:
@@ -115,7 +120,7 @@ def logged_in(context: BrowserContext, person: ApiClient, base_url: str) -> Brow
 
 
 @pytest.fixture
-def chat(logged_in: BrowserContext, runner: ScriptedRunner) -> Chat:
+def chat(logged_in: BrowserContext, runner: HoldingRunner) -> Chat:
     """The person's first page: a new conversation."""
     page = logged_in.new_page()
     page.goto("/")

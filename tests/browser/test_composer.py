@@ -8,9 +8,9 @@ import pytest
 from playwright.sync_api import Route, expect
 
 from backend.model_runner.script import Script
-from backend.model_runner.scripted import ScriptedRunner
 from tests.browser.chat import Chat, rows_of
 from tests.support.api_client import ApiClient
+from tests.support.holding_runner import HoldingRunner
 
 HEIGHT = "e => e.getBoundingClientRect().height"
 ENTER_WHILE_COMPOSING = """area => {
@@ -64,7 +64,9 @@ def test_blanks_alone_cannot_be_sent(chat: Chat) -> None:
     assert posts == []
 
 
-def test_the_composer_grows_to_two_fifths_of_the_page_then_scrolls_and_shrinks_after_sending(chat: Chat) -> None:
+def test_the_composer_grows_to_two_fifths_of_the_page_then_scrolls_and_shrinks_after_sending(
+    chat: Chat,
+) -> None:
     small = chat.message.evaluate(HEIGHT)
     chat.message.fill("\n".join(f"line {number}" for number in range(5)))
     grown = chat.message.evaluate(HEIGHT)
@@ -109,14 +111,17 @@ def test_a_draft_is_forgotten_only_when_the_server_has_accepted_it(chat: Chat) -
     chat.page.unroute("**/messages/")
     chat.message.press("Enter")
     expect(chat.own.filter(has_text="on its way")).to_have_count(1)
-    chat.wait_for_end()
+    chat.wait_for_end(2)
     chat.page.reload()
     chat.replies.last.wait_for()
     expect(chat.message).to_have_value("")
 
 
 REFUSALS = {
-    "a refusal": (400, {"code": "invalid", "title": "Bad request", "detail": "No such thing.", "status": 400}),
+    "a refusal": (
+        400,
+        {"code": "invalid", "title": "Bad request", "detail": "No such thing.", "status": 400},
+    ),
     "an error of the server": (500, {"code": "error", "title": "Error", "detail": "Broken.", "status": 500}),
     "no connection": (0, {}),
 }
@@ -146,7 +151,7 @@ def test_what_was_not_accepted_is_still_there_and_can_be_sent_again(
     expect(chat.own.filter(has_text="Please keep me")).to_have_count(1)
     expect(chat.message).to_have_value("")
     expect(chat.page.get_by_role("alert")).to_have_count(0)
-    chat.wait_for_end()
+    chat.wait_for_end(2)
     rows = rows_of(person, chat.conversation_id)
     assert [row["content"] for row in rows if row["role"] == "user"] == ["Begin", "Please keep me"]
 
@@ -177,7 +182,6 @@ def test_pressing_enter_twice_makes_one_message(chat: Chat, person: ApiClient) -
             new KeyboardEvent('keydown', {key: 'Enter', bubbles: true, cancelable: true}));
           press(); press();
         }""")
-        expect(chat.replies).to_have_count(1)
         chat.wait_for_end()
     assert len({post.headers["idempotency-key"] for post in posts}) == 1
     contents = [row["content"] for row in rows_of(person, chat.conversation_id) if row["role"] == "user"]
@@ -187,7 +191,6 @@ def test_pressing_enter_twice_makes_one_message(chat: Chat, person: ApiClient) -
 def test_a_double_click_on_send_makes_one_message(chat: Chat, person: ApiClient) -> None:
     chat.message.fill("Only once")
     chat.send.evaluate("button => { button.click(); button.click(); }")
-    expect(chat.replies).to_have_count(1)
     chat.wait_for_end()
     assert [row["role"] for row in rows_of(person, chat.conversation_id)] == ["user", "assistant"]
 
@@ -203,10 +206,10 @@ def test_an_answer_that_was_lost_does_not_make_a_second_message(chat: Chat, pers
     chat.say("Said once")
     expect(chat.retry).to_be_visible()
     chat.page.unroute("**/messages/")
-    chat.wait_for_end()
+    chat.wait_for_end(2)
     chat.retry.click()
     expect(chat.page.get_by_role("alert")).to_have_count(0)
-    chat.wait_for_end()
+    chat.wait_for_end(2)
 
     contents = [row["content"] for row in rows_of(person, chat.conversation_id) if row["role"] == "user"]
     assert contents == ["Begin", "Said once"]
@@ -227,7 +230,7 @@ def test_a_message_is_shown_at_once_and_marked_until_the_server_has_it(chat: Cha
     expect(shown).to_have_count(1)
 
 
-def test_while_a_reply_is_written_one_may_type_but_only_stop(chat: Chat, runner: ScriptedRunner) -> None:
+def test_while_a_reply_is_written_one_may_type_but_only_stop(chat: Chat, runner: HoldingRunner) -> None:
     runner.play(Script().text("Some words").hold().text(" and more").complete())
     chat.say("Go on")
     expect(chat.replies).to_contain_text("Some words")
@@ -239,14 +242,12 @@ def test_while_a_reply_is_written_one_may_type_but_only_stop(chat: Chat, runner:
         chat.message.press("Enter")
         expect(chat.message).to_have_value("My next question")
     assert posts == []
-    runner.release()
+    runner.let_go()
     expect(chat.send).to_be_enabled()
     expect(chat.message).to_have_value("My next question")
 
 
-def test_on_a_touch_screen_enter_makes_a_line_and_the_button_sends(
-    chat: Chat, person: ApiClient
-) -> None:
+def test_on_a_touch_screen_enter_makes_a_line_and_the_button_sends(chat: Chat, person: ApiClient) -> None:
     session = chat.page.context.new_cdp_session(chat.page)
     session.send("Emulation.setTouchEmulationEnabled", {"enabled": True})
     chat.page.reload()

@@ -163,13 +163,15 @@ class ApiClient:
             }
             timeout = httpx.Timeout(30.0, read=60.0)
             try:
-                with httpx.Client(
-                    base_url=self.http.base_url, cookies=self.http.cookies, timeout=timeout
-                ) as client:
-                    with client.stream("GET", "/api/live/", params=params, headers=headers) as response:
-                        assert response.status_code == 200, response.status_code
-                        opened.set()
-                        _collect(response, stream, leave)
+                with (
+                    httpx.Client(
+                        base_url=self.http.base_url, cookies=self.http.cookies, timeout=timeout
+                    ) as client,
+                    client.stream("GET", "/api/live/", params=params, headers=headers) as response,
+                ):
+                    assert response.status_code == 200, response.status_code
+                    opened.set()
+                    _collect(response, stream, leave)
             except httpx.TransportError:
                 pass  # the server went away in mid-stream: what was received is what the test looks at
             finally:
@@ -193,7 +195,9 @@ def _collect(response: httpx.Response, stream: LiveStream, leave: threading.Even
             return
         if line == "":
             if data:
-                stream.frames.append(LiveFrame(event, json.loads("\n".join(data)), cursor, time.perf_counter()))
+                stream.frames.append(
+                    LiveFrame(event, json.loads("\n".join(data)), cursor, time.perf_counter())
+                )
             event, data, cursor = "message", [], None
         elif line.startswith("event:"):
             event = line[6:].strip()

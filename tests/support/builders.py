@@ -15,7 +15,7 @@ from backend.application.ports import Answer, EventStore, IdempotencyKey, Instal
 from backend.domain import commands as c
 from backend.domain.conversation import Conversation, Settings
 from backend.domain.envelope import Envelope
-from backend.domain.events import TokenUsage, VerbatimEvent
+from backend.domain.events import TokenUsage
 from backend.domain.model_call import AttemptResult, ModelCall
 from backend.event_store.memory import InMemoryEventStore
 
@@ -82,7 +82,7 @@ def started_conversation(stamp: Stamps | None = None, **settings: Any) -> Conver
     return conversation
 
 
-def names_of(events: Sequence[VerbatimEvent]) -> list[str]:
+def names_of(events: Sequence[object]) -> list[str]:
     return [type(event).__name__ for event in events]
 
 
@@ -144,10 +144,14 @@ class World:
     def begin(self, call_id: UUID, worker: str = "worker-1") -> int:
         """Claim a call and start its attempt; returns the claim."""
         claim = self.claim(call_id, worker)
-        self.run(c.StartModelCallAttempt(call_id, "a runner", None, worker, claim), actor=f"model-calls:{worker}")
+        self.run(
+            c.StartModelCallAttempt(call_id, "a runner", None, worker, claim), actor=f"model-calls:{worker}"
+        )
         return claim
 
-    def record(self, call_id: UUID, claim: int, content: str = "Hi.", worker: str = "worker-1", **fields: Any) -> Answer:
+    def record(
+        self, call_id: UUID, claim: int, content: str = "Hi.", worker: str = "worker-1", **fields: Any
+    ) -> Answer:
         """Record the end of a call's attempt with its reply."""
         result = finished(**fields)
         command = c.RecordModelCallResult(call_id, result, content, "", (), None, worker, claim)
@@ -184,5 +188,3 @@ class Sent:
         body = answer.body
         message_id = UUID(body["message_id"]) if "message_id" in body else None
         return cls(message_id, UUID(body["reply_id"]), UUID(body["call_id"]), body["version"])
-
-

@@ -196,7 +196,7 @@ def _continued() -> tuple[list[StreamSlice], PromptRequest]:
         [("user", "Go"), ("interrupted", "Half a sen"), ("user", "never sent"), ("complete", "tence.")]
     )
     continued = [
-        replace(event, parent_id=make_id("message 1"), continues=make_id("message 1"))
+        replace(_as(event, e.ReplyRequested), parent_id=make_id("message 1"), continues=make_id("message 1"))
         if isinstance(event, e.ReplyRequested) and event.reply_id == make_id("message 3")
         else event
         for event in part.events

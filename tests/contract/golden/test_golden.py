@@ -32,7 +32,7 @@ def test_every_topic_has_a_sample_and_every_sample_a_topic() -> None:
 def test_a_stored_event_is_read_and_written_again_byte_for_byte(topic: str) -> None:
     content = read(samples.EVENTS, topic)
     event = samples.event_of_file(content)
-    assert type(event).TOPIC == topic
+    assert topic == type(event).TOPIC
     assert samples.event_as_file(event) == content
 
 
