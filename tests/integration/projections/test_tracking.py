@@ -46,7 +46,7 @@ def test_waiting_ends_as_soon_as_the_position_is_passed_and_not_before() -> None
 def test_waiting_gives_up_in_time() -> None:
     began = time.monotonic()
     assert not wait_until("transcript", 1, timeout_s=0.1)
-    assert 0.05 < time.monotonic() - began < 1.5
+    assert 0.05 < time.monotonic() - began < 5
 
 
 def test_unknown_read_models_are_refused_by_name() -> None:

