@@ -9,10 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from importlib import import_module
 from typing import Any, Final
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.contrib.auth import get_user
 from django.db import Error as DatabaseError
 from django.db import connections
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
@@ -32,6 +35,8 @@ from projections import tracking
 logger = logging.getLogger(__name__)
 
 _HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+# How long at most a stream outlives its log-in.
+ASK_AGAIN_S: Final = 10.0
 _RETRY: Final = {"Retry-After": "1"}
 _UNAVAILABLE: Final = "The live stream cannot be opened just now. Try again in a moment."
 
@@ -45,6 +50,8 @@ async def live(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
         if owner_id is None:
             return plain_problem(401, "not_authenticated", "Log in to open the live stream.")
         return await _open(request, owner_id)
+    except tracking.Rebuilding as error:
+        return plain_problem(503, "read_model_rebuilding", str(error), _RETRY)
     except (DatabaseError, PersistenceError, LiveUnavailable) as error:
         logger.warning("The live stream could not be opened: %s", error)
         return plain_problem(503, "database_unavailable", _UNAVAILABLE, _RETRY)
@@ -93,7 +100,13 @@ async def _stream(
     try:
         subscription = await hub.subscribe(owner_id, shutdown=_shutdown_of(request), abort=task.cancel)
         feed = LiveFeed(hub, subscription, owner_id=owner_id, conversation_id=conversation_id)
+        loop = asyncio.get_running_loop()
+        ask_again_at = loop.time() + ASK_AGAIN_S
         async for frame in feed.frames(cursor, reset=reset):
+            if loop.time() >= ask_again_at:
+                if not await hub.read(_may_still_listen, request, owner_id):
+                    return
+                ask_again_at = loop.time() + ASK_AGAIN_S
             yield frame
     except (DatabaseError, LiveUnavailable) as error:
         # The answer has begun, so all that is left is to end it; the browser resumes from its cursor.
@@ -111,6 +124,17 @@ def _who_asks(request: HttpRequest) -> UUID | None:
     except APIException:
         return None
     return user.pk if user.is_authenticated else None
+
+
+def _may_still_listen(request: HttpRequest, owner_id: UUID) -> bool:
+    """Whether the person would be let in again: not logged out, no new password, token and account still valid."""
+    if "Authorization" in request.headers:
+        return _who_asks(request) == owner_id
+    fresh = HttpRequest()
+    sessions = import_module(settings.SESSION_ENGINE)
+    fresh.session = sessions.SessionStore(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
+    user = get_user(fresh)
+    return user.is_authenticated and user.pk == owner_id
 
 
 def _may_read(conversation_id: UUID, owner_id: UUID) -> bool:

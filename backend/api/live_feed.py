@@ -7,14 +7,17 @@ recognised by its position or seq. Reads through the hub only, and writes nothin
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import Final
+from collections.abc import AsyncIterator, Callable
+from typing import Final, TypeVar
 from uuid import UUID
 
 from backend.api import live_frames, live_source
 from backend.api.live_frames import Cursor
 from backend.api.live_hub import ChunksMayBeMissing, LiveChunk, LiveHub, Subscription
 from backend.api.live_source import LiveRow
+from projections import tracking
+
+Result = TypeVar("Result")
 
 PING_EVERY_S: Final = 15.0
 LOOK_AGAIN_S: Final = 0.25
@@ -70,7 +73,7 @@ class LiveFeed:
         """First the chunks the client has missed of the replies it was following, then the changes."""
         if self._conversation_id is not None:
             for call_id, seq in cursor.seen.items():
-                reply_id = await self._hub.read(
+                reply_id = await self._read_when_built(
                     live_source.reply_of_call, call_id, self._conversation_id, self._owner_id
                 )
                 if reply_id is not None:
@@ -101,12 +104,23 @@ class LiveFeed:
         """Replies that were being written before the client came: their chunks from the first one on."""
         if self._conversation_id is None:
             return
-        pending = await self._hub.read(live_source.pending_calls, self._conversation_id, self._owner_id)
-        for call_id, reply_id in pending:
+        pending = await self._read_when_built(
+            live_source.pending_calls, self._conversation_id, self._owner_id
+        )
+        for call_id, reply_id in pending or ():
             if call_id not in self._seen:
                 self._follow(call_id, reply_id, -1)
                 async for frame in self._stored_chunks(call_id):
                     yield frame
+
+    async def _read_when_built(self, function: Callable[..., Result], *arguments: object) -> Result | None:
+        """What the read model says, after a rebuild that may be under way; None when the stream is to end."""
+        while not self._subscription.closing:
+            try:
+                return await self._hub.read(function, *arguments)
+            except tracking.Rebuilding:
+                await asyncio.sleep(LOOK_AGAIN_S)
+        return None
 
     # ---- one item ---------------------------------------------------------------------------
 

@@ -101,18 +101,23 @@ def can_resume_from(position: int) -> bool:
 
 
 def owns(conversation_id: UUID, owner_id: UUID) -> bool:
-    return conversation_list.get_conversation(conversation_id=conversation_id, owner_id=owner_id) is not None
+    """Whether this person has such a conversation. Raises tracking.Rebuilding."""
+    with tracking.snapshot("conversation_list"):
+        found = conversation_list.get_conversation(conversation_id=conversation_id, owner_id=owner_id)
+    return found is not None
 
 
 def pending_calls(conversation_id: UUID, owner_id: UUID) -> tuple[tuple[UUID, UUID], ...]:
-    """(call id, reply id) of the replies being written in this conversation."""
-    replies = transcript.pending_replies(conversation_id=conversation_id, owner_id=owner_id)
+    """(call id, reply id) of the replies being written in this conversation. Raises tracking.Rebuilding."""
+    with tracking.snapshot("transcript"):
+        replies = transcript.pending_replies(conversation_id=conversation_id, owner_id=owner_id)
     return tuple((reply.call_id, reply.id) for reply in replies if reply.call_id is not None)
 
 
 def reply_of_call(call_id: UUID, conversation_id: UUID, owner_id: UUID) -> UUID | None:
-    """The reply that a call of this conversation writes, or None where there is no such call."""
-    row = model_calls.get_model_call(call_id=call_id, owner_id=owner_id)
+    """The reply that a call of this conversation writes, or None where there is none. Raises tracking.Rebuilding."""
+    with tracking.snapshot("model_calls"):
+        row = model_calls.get_model_call(call_id=call_id, owner_id=owner_id)
     return row.reply_id if row is not None and row.conversation_id == conversation_id else None
 
 

@@ -21,6 +21,7 @@ REPOSITORY_ROOT: Final = Path(__file__).resolve().parents[2]
 DEFAULT_ENV_FILE: Final = REPOSITORY_ROOT / ".env"
 
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+SHORTEST_SECRET_KEY: Final = 32
 EMAIL_SCHEMES: Final = ("smtp", "smtps", "smtp+tls", "console")
 SETTING_NAMES: Final = (
     "PORT",
@@ -102,7 +103,7 @@ def read_env_file(path: Path) -> dict[str, str]:
     (with \\n, \\" and \\\\).
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError) as error:
@@ -291,6 +292,11 @@ class _Reader:
             self.problems.append(
                 f"SECRET_KEY is empty, but HOST is {host}, which other machines can reach."
                 " Set SECRET_KEY to a long random text."
+            )
+        elif len(secret_key) < SHORTEST_SECRET_KEY:
+            self.problems.append(
+                f"SECRET_KEY has {len(secret_key)} characters, but HOST is {host}, which other machines can reach."
+                f" Set SECRET_KEY to a random text of at least {SHORTEST_SECRET_KEY} characters."
             )
         if not allowed_hosts:
             self.problems.append(

@@ -110,15 +110,13 @@ def database_settings(url: str) -> dict[str, Any]:
     known = ("dbname", "host", "port", "user", "password")
     options = {name: value for name, value in parts.items() if name not in known}
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "backend.config.database",
         "NAME": str(parts.get("dbname") or ""),
         "HOST": str(parts.get("host") or ""),
         "PORT": str(parts.get("port") or ""),
         "USER": str(parts.get("user") or ""),
         "PASSWORD": str(parts.get("password") or ""),
         "CONN_MAX_AGE": 0,
-        # A pooled connection that died with the database is noticed before a request is sent on it.
-        "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {**options, "pool": {"min_size": 1, "max_size": POOL_SIZE, "timeout": 10}},
     }
 

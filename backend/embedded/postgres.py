@@ -80,6 +80,9 @@ class EmbeddedPostgres:
             "max_connections": str(MAX_CONNECTIONS),
             "shared_buffers": "64MB",
             "log_line_prefix": "%m [%p] ",
+            # A failed statement holds what people wrote, and its detail may hold their addresses: neither is logged.
+            "log_min_error_statement": "panic",
+            "log_error_verbosity": "terse",
         }
         flags = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         return ChildCommand(

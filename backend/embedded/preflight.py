@@ -13,7 +13,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import psycopg
 
@@ -114,33 +114,27 @@ def runner_problem(environment: Environment) -> str | None:
 
 
 def shown_url(url: str) -> str:
-    """The URL without its password."""
-    try:
-        parts = urlsplit(url)
-        password = parts.password
-    except ValueError:
-        return "(not a URL)"
-    shown = hide_password(url, url)
-    return shown if password is None else parts._replace(netloc=_hidden(parts.netloc), query="").geturl()
+    """The URL without its password and options, also where it is not quite a URL."""
+    scheme, separator, rest = url.partition("://")
+    account, at, place = rest.rpartition("@")
+    user, colon, _ = account.partition(":")
+    shown_account = f"{user}:***@" if colon else account + at
+    return f"{scheme}{separator}{shown_account}{place.partition('?')[0]}"
 
 
 def hide_password(text: str, url: str) -> str:
-    """`text` without the password of `url`, in whichever way it is written there."""
-    try:
-        parts = urlsplit(url)
-        passwords = {parts.password or ""}
-    except ValueError:
-        return "the URL cannot be read"
-    for pair in parts.query.split("&"):
+    """`text`, in which a library may quote parts of `url`, without the password of `url`."""
+    rest = url.partition("://")[2]
+    password = rest.rpartition("@")[0].partition(":")[2]
+    if set(password) & set("/?#@: "):
+        # Whoever read the URL took the password apart there and may quote any piece of it.
+        return "the password holds a character that must be written with a percent sign (/ as %2F, @ as %40)"
+    secrets = {password}
+    for pair in rest.partition("?")[2].split("&"):
         name, _, value = pair.partition("=")
         if name == "password":
-            passwords.add(value)
-    for password in passwords:
-        for form in {password, unquote(password)} - {""}:
+            secrets.add(value)
+    for secret in secrets:
+        for form in {secret, unquote(secret)} - {""}:
             text = text.replace(form, "***")
     return text
-
-
-def _hidden(netloc: str) -> str:
-    account, _, place = netloc.rpartition("@")
-    return f"{account.partition(':')[0]}:***@{place}"

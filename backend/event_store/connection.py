@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
-from eventsourcing.postgres import PostgresDatastore
-from psycopg.conninfo import conninfo_to_dict
+from typing import Any, cast
 
+import psycopg
+from eventsourcing.postgres import PostgresDatastore
+from psycopg.rows import dict_row
+
+from backend.event_store.pool import checked_pool
 from backend.event_store.recorder import LOCK_TIMEOUT_S
 
 POOL_SIZE = 2
 POOL_OVERFLOW = 14
+WAIT_FOR_CONNECTION_S = 5.0
+CONNECTION_LIFETIME_S = 60 * 60.0
 
 
 def open_datastore(database_url: str) -> PostgresDatastore:
-    """A datastore for `postgresql://…`; a socket folder may stand in place of the host."""
-    parts = conninfo_to_dict(database_url)
-    known = {name: str(parts.get(name) or "") for name in ("dbname", "host", "port", "user", "password")}
-    return PostgresDatastore(
-        dbname=known["dbname"],
-        host=known["host"],
-        port=known["port"] or "5432",
-        user=known["user"],
-        password=known["password"],
-        pool_size=POOL_SIZE,
-        max_overflow=POOL_OVERFLOW,
-        lock_timeout=LOCK_TIMEOUT_S,
-        # A connection that died while it lay idle is noticed before an append is sent on it.
-        pre_ping=True,
+    """A datastore for `postgresql://…`, with every option that the address gives, such as sslmode."""
+    datastore = PostgresDatastore(
+        dbname="", host="", port="", user="", password="", lock_timeout=LOCK_TIMEOUT_S
     )
+    # The library's own pool takes only the five parts above and drops the rest of the address. It was never
+    # opened, so ours simply takes its place.
+    datastore.pool = cast(
+        "Any",
+        checked_pool(
+            database_url,
+            connection_class=psycopg.Connection[Any],
+            kwargs={"row_factory": dict_row},
+            min_size=POOL_SIZE,
+            max_size=POOL_SIZE + POOL_OVERFLOW,
+            configure=datastore.after_connect_func(),
+            timeout=WAIT_FOR_CONNECTION_S,
+            max_lifetime=CONNECTION_LIFETIME_S,
+        ),
+    )
+    return datastore

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import psycopg
@@ -28,7 +28,8 @@ SELECT path, body_sha256, status, body FROM append_receipt
 WHERE user_id = %s AND key = %s AND at >= now() - make_interval(hours => %s)
 """
 
-_PRUNE = "DELETE FROM append_receipt WHERE at < now() - make_interval(hours => %s)"
+REMOVE_OLD_RECEIPTS: Final = "DELETE FROM append_receipt WHERE at < now() - interval '24 hours'"
+"""Removes receipts after RECEIPT_HOURS, when they are no longer honoured. Run by whoever keeps house."""
 
 
 class ReceiptTaken(Exception):
@@ -56,8 +57,3 @@ def find_receipt(connection: psycopg.Connection[dict[str, Any]], user_id: UUID, 
         return None
     body: Mapping[str, Any] = row["body"]
     return Receipt(IdempotencyKey(user_id, key, row["path"], row["body_sha256"]), row["status"], body)
-
-
-def prune_receipts(connection: psycopg.Connection[dict[str, Any]]) -> int:
-    """Remove receipts that are no longer honoured; returns how many."""
-    return connection.execute(_PRUNE, (RECEIPT_HOURS,)).rowcount

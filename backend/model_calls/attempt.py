@@ -180,7 +180,7 @@ class Attempt:
                 timing.first_token = time.monotonic()
             if delta is not None and (delta.text or delta.reasoning):
                 self._tools.writer.add(self.claim.call_id, delta.text, delta.reasoning)
-            if reply.characters > endings.REPLY_LIMIT_CHARACTERS:
+            if reply.is_too_long:
                 return False
         return True
 

@@ -44,6 +44,7 @@ class LiveReply:
     finish_reason: str | None = None
     had_token: bool = False
     characters: int = 0
+    tool_characters: int = 0
     _tool_calls: dict[int, _ToolCall] = field(default_factory=dict)
 
     def take_in(self, event: RunnerEvent) -> Delta | None:
@@ -70,6 +71,11 @@ class LiveReply:
         return None
 
     @property
+    def is_too_long(self) -> bool:
+        """Whether more came than can be kept; tool calls count like text."""
+        return self.characters + self.tool_characters > REPLY_LIMIT_CHARACTERS
+
+    @property
     def tool_calls(self) -> tuple[dict[str, Any], ...]:
         """The fragments joined, in OpenAI's shape, in the order of their index."""
         return tuple(
@@ -88,6 +94,7 @@ class LiveReply:
         if fragment.name is not None:
             call.name = (call.name or "") + storable(fragment.name)
         call.arguments.append(storable(fragment.arguments))
+        self.tool_characters += len(fragment.arguments) + len(fragment.name or "")
 
     def _add_identity(self, told: ResponseIdentity) -> None:
         known = self.identity

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from backend.domain.events import ModelCallCancelRequested
+from backend.event_store.receipts import REMOVE_OLD_RECEIPTS
 from backend.model_calls import leases, queue, stored_chunks
 from backend.model_calls.link import Link
 from backend.model_calls.queue import Claim
@@ -68,6 +69,7 @@ class Sweep:
             self._housekeeping_due = time.monotonic() + HOUSEKEEPING_S
             await stored_chunks.remove_old_chunks(self._link, self._timings.chunks_kept_s)
             await leases.prune_dead_workers(self._link)
+            await self._link.run(REMOVE_OLD_RECEIPTS)
         return Findings(left, cancelled)
 
     async def _notice_a_loss(self) -> None:

@@ -13,10 +13,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from backend.model_runner.script import Script  # noqa: E402  the path is set above, so that the file runs by itself
-from backend.model_runner.scripted import MODEL_ID, ScriptedRunner  # noqa: E402
-from tests.support.api_client import ApiClient  # noqa: E402
-from tests.support.stack import running_stack, wait_until  # noqa: E402
+from backend.model_runner.script import Script
+from backend.model_runner.scripted import MODEL_ID, ScriptedRunner
+from tests.support.api_client import ApiClient
+from tests.support.stack import running_stack, wait_until
 
 TURNS = 500
 REPEATS = 40

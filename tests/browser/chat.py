@@ -68,7 +68,7 @@ class Chat:
 
     def act_on(self, title: str, action: str) -> None:
         """Choose an action from a conversation's menu."""
-        self.conversations.get_by_role("listitem").filter(has=self.row(title)).hover()
+        self.row(title).hover()
         self.conversations.get_by_role("button", name=f"More actions for {title}", exact=True).click()
         self.page.get_by_role("menuitem", name=action, exact=True).click()
 

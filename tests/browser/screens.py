@@ -121,7 +121,7 @@ def screens(chat: Chat, runner: HoldingRunner, *, narrow: bool) -> Iterator[str]
 def _dialogs(chat: Chat) -> Iterator[str]:
     title = TITLES[-1]
     chat.act_on(title, "Pin")
-    chat.conversations.get_by_role("listitem").filter(has=chat.row(title)).hover()
+    chat.row(title).hover()
     chat.conversations.get_by_role("button", name=f"More actions for {title}").click()
     expect(chat.page.get_by_role("menu")).to_be_visible()
     yield "conversation-menu"

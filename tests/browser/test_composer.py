@@ -29,7 +29,7 @@ def test_enter_sends_empties_the_composer_and_keeps_the_focus_there(chat: Chat, 
     expect(chat.message).to_have_value("")
     chat.wait_for_end()
     expect(chat.message).to_be_focused()
-    assert [row["content"] for row in rows_of(person, chat.conversation_id)][0] == "Hello there"
+    assert rows_of(person, chat.conversation_id)[0]["content"] == "Hello there"
 
 
 def test_shift_enter_makes_a_line_and_sends_nothing(chat: Chat) -> None:
@@ -102,7 +102,7 @@ def test_a_draft_outlives_a_reload_and_a_look_at_another_conversation(chat: Chat
 def test_a_draft_is_forgotten_only_when_the_server_has_accepted_it(chat: Chat) -> None:
     chat.say_and_read("Begin")
     held: list[Route] = []
-    chat.page.route("**/messages/", lambda route: held.append(route))
+    chat.page.route("**/messages/", held.append)
     chat.say("on its way")
     chat.until(lambda: held, "the request")
     chat.page.reload()
@@ -219,7 +219,7 @@ def test_an_answer_that_was_lost_does_not_make_a_second_message(chat: Chat, pers
 def test_a_message_is_shown_at_once_and_marked_until_the_server_has_it(chat: Chat) -> None:
     chat.say_and_read("Begin")
     held: list[Route] = []
-    chat.page.route("**/messages/", lambda route: held.append(route))
+    chat.page.route("**/messages/", held.append)
     chat.say("Quick as ink")
 
     shown = chat.own.filter(has_text="Quick as ink")

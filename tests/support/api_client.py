@@ -110,7 +110,8 @@ class ApiClient:
         return answer
 
     def get(self, path: str, **params: Any) -> Json:
-        response = self.http.get(path, params=params)
+        # Empty parameters would take away those that the path brings along.
+        response = self.http.get(path, params=params or None)
         assert response.status_code == 200, f"GET {path}: {response.status_code} {response.text}"
         answer: Json = response.json()
         return answer

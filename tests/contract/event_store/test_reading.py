@@ -14,7 +14,7 @@ from psycopg.rows import dict_row
 
 from backend.application.ports import IdempotencyKey, Receipt
 from backend.event_store.codec import UnreadableEvent
-from backend.event_store.receipts import prune_receipts
+from backend.event_store.receipts import REMOVE_OLD_RECEIPTS
 from backend.event_store.subscription import EventReader
 from tests.contract.event_store.conftest import OnPostgres
 from tests.support.core import Core
@@ -113,8 +113,8 @@ def test_old_receipts_are_pruned_and_young_ones_stay(on_postgres: OnPostgres) ->
     age(on_postgres, "25 hours")
     on_postgres.store.append(companions=[Receipt(replace(KEY, key="young"), 200, {})])
     with psycopg.connect(on_postgres.url, row_factory=dict_row) as connection:
-        assert prune_receipts(connection) == 1
-        assert prune_receipts(connection) == 0
+        assert connection.execute(REMOVE_OLD_RECEIPTS).rowcount == 1
+        assert connection.execute(REMOVE_OLD_RECEIPTS).rowcount == 0
     assert on_postgres.store.find_receipt(OWNER, "young") is not None
 
 
