@@ -113,7 +113,13 @@ class Chat:
 
     def until(self, condition: Callable[[], object], what: str, *, timeout_s: float = 15.0) -> None:
         """Like `wait_until`, while the page goes on."""
-        wait_until(lambda: (self.page.wait_for_timeout(20), condition())[1], what, timeout_s=timeout_s)
+
+        def holds() -> object:
+            # Playwright's events are only handled while it waits.
+            self.page.wait_for_timeout(20)
+            return condition()
+
+        wait_until(holds, what, timeout_s=timeout_s)
 
     @contextmanager
     def requests(self, method: str, part: str) -> Iterator[list[Request]]:

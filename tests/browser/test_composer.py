@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Route, expect
@@ -99,10 +100,19 @@ def test_a_draft_outlives_a_reload_and_a_look_at_another_conversation(chat: Chat
     expect(chat.message).to_have_value("another draft")
 
 
+def keep_in(held: list[Route]) -> Callable[[Route], None]:
+    """A handler that answers nothing yet. (The list's own `append` is not a function to Playwright.)"""
+
+    def keep(route: Route) -> None:
+        held.append(route)
+
+    return keep
+
+
 def test_a_draft_is_forgotten_only_when_the_server_has_accepted_it(chat: Chat) -> None:
     chat.say_and_read("Begin")
     held: list[Route] = []
-    chat.page.route("**/messages/", held.append)
+    chat.page.route("**/messages/", keep_in(held))
     chat.say("on its way")
     chat.until(lambda: held, "the request")
     chat.page.reload()
@@ -219,7 +229,7 @@ def test_an_answer_that_was_lost_does_not_make_a_second_message(chat: Chat, pers
 def test_a_message_is_shown_at_once_and_marked_until_the_server_has_it(chat: Chat) -> None:
     chat.say_and_read("Begin")
     held: list[Route] = []
-    chat.page.route("**/messages/", held.append)
+    chat.page.route("**/messages/", keep_in(held))
     chat.say("Quick as ink")
 
     shown = chat.own.filter(has_text="Quick as ink")

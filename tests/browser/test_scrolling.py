@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from playwright.sync_api import expect
 
@@ -43,6 +45,17 @@ def long_reply() -> Script:
     )
 
 
+def rests(seen: list[object], now: object, *, times: int) -> bool:
+    """Whether the same was seen so many times in a row."""
+    seen.append(now)
+    return seen[-times:].count(now) == times
+
+
+def has_moved(chat: Chat, before: object) -> bool:
+    """Whether another message is the first in view, or there is nothing above."""
+    return chat.scrolled() <= 0 or chat.messages.evaluate(FIRST_IN_VIEW) != before
+
+
 def test_at_the_end_the_view_stays_there_while_the_text_grows(chat: Chat, runner: HoldingRunner) -> None:
     runner.play(long_reply())
     chat.say("At length")
@@ -74,10 +87,8 @@ def test_going_up_lets_go_at_once_and_jump_to_latest_holds_on_again(
         chat.page.keyboard.press("PageUp")
     chat.until(lambda: chat.distance_from_end() > 50, "the view to go up")
     expect(chat.jump).to_be_visible()
-    still: list[float] = []
-    chat.until(
-        lambda: (still.append(chat.scrolled()), still[-3:].count(still[-1]) == 3)[1], "the view to rest"
-    )
+    still: list[object] = []
+    chat.until(lambda: rests(still, chat.scrolled(), times=3), "the view to rest")
     mark = chat.replies.get_by_text("Paragraph 20 ")
     before = (chat.scrolled(), mark.evaluate(Y_OF))
     runner.let_go()
@@ -132,21 +143,13 @@ def test_a_long_conversation_opens_at_its_end_and_older_messages_come_without_a_
             chat.page.wait_for_timeout(30)
         assert fetched, "older messages were asked for"
         still: list[object] = []
-        chat.until(
-            lambda: (still.append(chat.messages.evaluate(FIRST_IN_VIEW)), still[-5:].count(still[-1]) == 5)[
-                1
-            ],
-            "the view to rest",
-        )
+        chat.until(lambda: rests(still, chat.messages.evaluate(FIRST_IN_VIEW), times=5), "the view to rest")
     for _ in range(400):
         if chat.own.get_by_text("Question 0", exact=True).count():
             break
         before = chat.messages.evaluate(FIRST_IN_VIEW)
         chat.page.mouse.wheel(0, -200)
-        chat.until(
-            lambda before=before: chat.scrolled() <= 0 or chat.messages.evaluate(FIRST_IN_VIEW) != before,
-            "a move",
-        )
+        chat.until(partial(has_moved, chat, before), "a move")
         after = chat.page.evaluate(
             f"document.getElementById('{before['id']}')?.getBoundingClientRect().y ?? null"
         )

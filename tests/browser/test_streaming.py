@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
@@ -150,9 +152,7 @@ def test_three_cuts_of_the_live_stream_lose_and_double_nothing(
         opens = proxy.live_opens
         proxy.cut_live_streams()
         runner.let_go()
-        chat.until(
-            lambda opens=opens: proxy.live_opens > opens and proxy.open_streams > 0, "the stream to come back"
-        )
+        chat.until(partial(has_come_back, proxy, opens), "the stream to come back")
     expect(chat.replies).to_contain_text("n159")
     runner.let_go()
     chat.wait_for_end()
@@ -295,3 +295,8 @@ def test_one_status_says_that_a_reply_began_and_ended_and_never_its_words(
         "e => e.closest('[aria-live]:not([aria-live=off]), [role=log], [role=status], [role=alert]') !== null"
     )
     assert not chat.page.get_by_role("article", name=REPLY_NAME).evaluate(inside)
+
+
+def has_come_back(proxy: CuttableProxy, opens: int) -> bool:
+    """Whether the page has opened its stream once more."""
+    return proxy.live_opens > opens and proxy.open_streams > 0

@@ -3,7 +3,7 @@
  * compared with what was recorded when it was sent.
  */
 import { useQuery } from '@tanstack/react-query';
-import { useRef, useState } from 'react';
+import { useEffect, useRef, useState } from 'react';
 
 import { fetchPrompt } from '../../api/modelCalls.js';
 import { asProblem } from '../../api/problems.js';
@@ -28,6 +28,7 @@ const STEP_REM = 2;
 export function Inspector({ callId, onClose }) {
   const beside = useMedia('(min-width: 64rem)');
   const [width, setWidth] = useState(24);
+  useFocusBackAtTheEnd();
   const panel = <InspectorPanel callId={callId} onClose={onClose} />;
   if (!beside) {
     return (
@@ -42,6 +43,17 @@ export function Inspector({ callId, onClose }) {
       {panel}
     </aside>
   );
+}
+
+/** When the panel goes, focus goes back to what opened it, unless it has moved elsewhere meanwhile. */
+function useFocusBackAtTheEnd() {
+  useEffect(() => {
+    const opener = document.activeElement;
+    return () => {
+      const lost = document.activeElement === null || document.activeElement === document.body;
+      if (lost && opener instanceof HTMLElement && opener.isConnected) opener.focus();
+    };
+  }, []);
 }
 
 /** @param {{width: number, onWidth: (rem: number) => void}} props */

@@ -23,6 +23,7 @@ const CHARACTERS_PER_LINE = 78;
 const LINE_PX = 26;
 const AROUND_MESSAGE_PX = 96;
 const FETCH_OLDER_WITHIN_PX = 1200;
+const ARRIVAL_FRAMES = 12;
 
 /** @param {Item} item */
 function estimateHeight(item) {
@@ -80,6 +81,8 @@ export function Transcript({
     overscan: 3,
     paddingStart: 16,
     anchorTo: 'end',
+    // A reader who has let go is not taken along again, even where the view happens to stand at the end.
+    scrollEndThreshold: pinned ? 1 : -1,
     // A message with the focus stays in the page even when it is scrolled far away: focus is never lost.
     rangeExtractor: (range) => {
       const indexes = defaultRangeExtractor(range);
@@ -99,14 +102,23 @@ export function Transcript({
   const arrived = useRef('');
   const count = items.length;
   useLayoutEffect(() => {
-    if (count === 0 || arrived.current === conversationId) return;
+    if (count === 0 || arrived.current === conversationId) return undefined;
     arrived.current = conversationId ?? '';
-    if (targetIndex >= 0) {
-      unpin();
-      virtualizer.scrollToIndex(targetIndex, { align: 'start' });
-    } else {
+    if (targetIndex < 0) {
       pin();
+      return undefined;
     }
+    unpin();
+    // Heights are guesses until a message has been drawn once, so the way there is gone in several steps.
+    let steps = ARRIVAL_FRAMES;
+    let frame = 0;
+    const step = () => {
+      virtualizer.scrollToIndex(targetIndex, { align: 'start' });
+      steps -= 1;
+      if (steps > 0) frame = requestAnimationFrame(step);
+    };
+    step();
+    return () => cancelAnimationFrame(frame);
   }, [conversationId, count, targetIndex, pin, unpin, virtualizer]);
 
   useLayoutEffect(() => {
@@ -119,7 +131,8 @@ export function Transcript({
   }, [pinned, total, toEnd]);
 
   const visible = virtualizer.getVirtualItems();
-  const nearTop = hasOlder && (virtualizer.scrollOffset ?? 0) < FETCH_OLDER_WITHIN_PX && visible.length > 0;
+  // At the end of a conversation nobody asks for its beginning, also not while it is being laid out.
+  const nearTop = hasOlder && !pinned && (virtualizer.scrollOffset ?? 0) < FETCH_OLDER_WITHIN_PX && visible.length > 0;
   useEffect(() => {
     if (!nearTop || !conversationId) return;
     loadOlderMessages(conversationId).catch((error) => showToast({ text: asProblem(error).message }));
@@ -132,6 +145,12 @@ export function Transcript({
   const onBlur = useCallback(() => {
     focusedIndex.current = -1;
   }, []);
+
+  const jump = () => {
+    pin();
+    // The button goes; the focus must not go with it.
+    scroller.current?.focus({ preventScroll: true });
+  };
 
   // While there are older messages, how many there are in all is not known.
   const setSize = hasOlder ? -1 : items.length;
@@ -188,7 +207,7 @@ export function Transcript({
       </div>
       {!pinned && (
         <div className={styles.jump}>
-          <Button onClick={pin} aria-label="Jump to latest">
+          <Button onClick={jump} aria-label="Jump to latest">
             <DownIcon />
             Latest
           </Button>

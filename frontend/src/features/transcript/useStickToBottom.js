@@ -68,9 +68,11 @@ export function useStickToBottom() {
     };
     const onScroll = () => {
       const wentUp = element.scrollTop < lastTop.current - 1;
+      // An event of our own last move to the end may come after the reader has let go: it moves nothing.
+      const wentDown = element.scrollTop > lastTop.current;
       lastTop.current = element.scrollTop;
       if (pinnedRef.current && pressed && wentUp && distance() > AT_END_PX) unpin();
-      else if (!pinnedRef.current && !wentUp && distance() <= AT_END_PX) setBoth(true);
+      else if (!pinnedRef.current && wentDown && distance() <= AT_END_PX) setBoth(true);
     };
     const observer = new ResizeObserver(() => {
       if (pinnedRef.current) toEnd();
