@@ -151,11 +151,13 @@ def test_a_client_that_does_not_read_is_dropped_and_memory_does_not_grow(
         deaf.sendall(request.encode())
         assert b"200 OK" in deaf.recv(100)
         with listen(cursor=sent["position"], conversation=conversation["id"]) as browser:
-            browser.wait_for(has_frames(browser, "ping", 1))
+            # Once the first chunk has come, the stream is known to follow this reply.
+            worker.chunk(call_id, reply_id, "x")
+            browser.wait_for(has_words(browser, call_id, 1))
             before = server.resident_bytes()
             text = "x" * 7_000
             with psycopg.connect(fresh_database, autocommit=True) as connection:
-                for seq in range(TOLD):
+                for seq in range(1, TOLD):
                     payload = f'[{{"c": "{call_id}", "r": "{reply_id}", "s": {seq}, "t": "{text}"}}]'
                     connection.execute("SELECT pg_notify('call_chunks', %s)", (payload,))
                     if seq % 50 == 49:
