@@ -11,4 +11,4 @@ class ApiConfig(AppConfig):
 
     def ready(self) -> None:
         """Make the interface's description complete: its parts are found by being imported."""
-        from backend.api import schema  # noqa: F401
+        from backend.api import schema  # noqa: F401  imported for what it registers

@@ -152,7 +152,7 @@ class ModelCallRowOutput(_Output):
     conversation_id = serializers.UUIDField(allow_null=True)
     reply_id = serializers.UUIDField(allow_null=True)
     purpose = serializers.CharField(help_text="reply, title, replay or external.")
-    source = serializers.CharField(help_text="browser, api or openai.")  # type: ignore[assignment]
+    source = serializers.CharField(help_text="browser, api or openai.")  # type: ignore[assignment]  # a field of the answer, not DRF's `source`
     model = serializers.CharField()
     requested_at = serializers.DateTimeField()
     started_at = serializers.DateTimeField(allow_null=True)

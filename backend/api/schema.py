@@ -10,7 +10,7 @@ from typing import Any, Final
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 
 
-class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # its base registers subclasses, untyped
     target_class = "backend.api.authentication.SessionAuthentication"
     name = "session"
 
@@ -23,7 +23,7 @@ class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-
         }
 
 
-class ApiTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+class ApiTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # as above
     target_class = "backend.api.authentication.ApiTokenAuthentication"
     name = "token"
 

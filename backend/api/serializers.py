@@ -107,7 +107,7 @@ class ProblemOutput(serializers.Serializer[object]):
     status = serializers.IntegerField()
     detail = serializers.CharField()
     code = serializers.CharField()
-    errors = serializers.DictField(  # type: ignore[assignment]
+    errors = serializers.DictField(  # type: ignore[assignment]  # a field of the answer, not DRF's `errors`
         child=serializers.ListField(child=serializers.CharField()), required=False
     )
 
