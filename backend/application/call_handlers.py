@@ -6,19 +6,17 @@ without its text, and a text never kept twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
+from backend.application.dispatch import Handle, handler_of
 from backend.application.execution import Handling
-from backend.application.handlers import handler_of
-from backend.application.history import load_conversation
-from backend.application.ports import Answer, ClaimFence
+from backend.application.ports import Answer, ClaimFence, Companion
+from backend.application.recorded import reply_companions
 from backend.domain import commands as c
 from backend.domain.conversation import Conversation
 from backend.domain.model_call import ModelCall
 
 
 @handler_of.register
-def _(command: c.StartModelCallAttempt) -> Callable[[Handling], Answer]:
+def _(command: c.StartModelCallAttempt) -> Handle:
     def start_attempt(handling: Handling) -> Answer:
         call = handling.store.read_call(command.call_id)
         attempt = call.start_attempt(
@@ -34,13 +32,16 @@ def _(command: c.StartModelCallAttempt) -> Callable[[Handling], Answer]:
 
 
 @handler_of.register
-def _(command: c.RecordModelCallResult) -> Callable[[Handling], Answer]:
+def _(command: c.RecordModelCallResult) -> Handle:
     def record_result(handling: Handling) -> Answer:
         call = handling.store.read_call(command.call_id)
         call.end_attempt(command.result, handling.stamp)
         changed: list[Conversation | ModelCall] = [call]
+        companions: list[Companion] = [
+            ClaimFence(call.id, command.worker, command.claim, done=command.result.final)
+        ]
         if command.result.final and call.conversation_id is not None and call.reply_id is not None:
-            conversation, _ = load_conversation(handling.store, call.conversation_id)
+            conversation = handling.load(call.conversation_id).conversation
             conversation.record_reply(
                 reply_id=call.reply_id,
                 content=command.content,
@@ -52,7 +53,7 @@ def _(command: c.RecordModelCallResult) -> Callable[[Handling], Answer]:
                 stamp=handling.stamp,
             )
             changed.insert(0, conversation)
-        fence = ClaimFence(call.id, command.worker, command.claim, done=command.result.final)
-        return handling.save(*changed, status=200, body={}, companions=[fence])
+            companions += reply_companions(conversation, call.reply_id)
+        return handling.save(*changed, status=200, body={}, companions=companions)
 
     return record_result

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from backend.application.conversations import Conversations, Loaded
 from backend.application.ports import (
     Answer,
     AppendConflict,
@@ -20,6 +21,8 @@ from backend.application.ports import (
     IdempotencyKey,
     Ids,
     InstallationDefaults,
+    ModelKnowledge,
+    NothingKnown,
     Pause,
     Receipt,
     ReceiptExists,
@@ -34,13 +37,20 @@ TRIES = 10
 
 @dataclass(frozen=True)
 class Services:
-    """The collaborators of all handlers, chosen once in backend.bootstrap."""
+    """The collaborators of all handlers, chosen once in backend.bootstrap.
+
+    continues_replies: whether runners go on from a prompt that ends with an assistant message.
+    conversations: kept from one command to the next; None: each command reads all events anew.
+    """
 
     store: EventStore
     clock: Clock
     ids: Ids
     pause: Pause
     defaults: InstallationDefaults
+    models: ModelKnowledge = field(default_factory=NothingKnown)
+    continues_replies: bool = True
+    conversations: Conversations | None = None
 
 
 @dataclass
@@ -57,6 +67,17 @@ class Handling:
     @property
     def store(self) -> EventStore:
         return self.services.store
+
+    def load(self, conversation_id: UUID) -> Loaded:
+        """A conversation as of now. Raises UnknownConversation."""
+        return self._conversations().load(conversation_id)
+
+    def load_own(self, conversation_id: UUID, owner_id: UUID) -> Loaded:
+        """As `load`; somebody else's is as unknown as one that does not exist."""
+        return self._conversations().load_own(conversation_id, owner_id)
+
+    def _conversations(self) -> Conversations:
+        return self.services.conversations or Conversations(self.store)
 
     def stamp(self) -> Envelope:
         """The envelope of the next event."""

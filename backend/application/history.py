@@ -8,11 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
+from backend.application.conversations import Conversations
 from backend.application.ports import EventStore, StoredEventRow
 from backend.domain.conversation import Conversation
 from backend.domain.errors import UnknownConversation, UnknownModelCall
 from backend.domain.model_call import ModelCall
 from backend.prompting.build import Prompt, StreamSlice, build_prompt
+from backend.prompting.prefixes import PromptBytes
 
 
 @dataclass(frozen=True)
@@ -30,12 +32,27 @@ class RebuiltPrompt:
         )
 
 
+@dataclass(frozen=True)
+class PromptToSend:
+    """A call's exact body as built now, beside what was recorded when it was asked for."""
+
+    call: ModelCall
+    prompt: PromptBytes
+
+    @property
+    def identical(self) -> bool:
+        return (
+            self.prompt.body_sha256 == self.call.body_sha256
+            and len(self.prompt.body) == self.call.body_length
+        )
+
+
 def load_conversation(
     store: EventStore, conversation_id: UUID
 ) -> tuple[Conversation, tuple[StreamSlice, ...]]:
     """The aggregate and the history it came from. Raises UnknownConversation."""
     history = store.read_history(conversation_id)
-    conversation = Conversation.from_events(history[-1].events) if history else None
+    conversation = Conversation.from_streams([part.events for part in history])
     if conversation is None:
         raise UnknownConversation(conversation_id)
     return conversation, history
@@ -57,6 +74,13 @@ def rebuild_prompt(store: EventStore, call: ModelCall) -> RebuiltPrompt:
         raise UnknownConversation(call.id)
     history = store.read_history(call.conversation_id, up_to_version=call.prompt_request.version)
     return RebuiltPrompt(call, build_prompt(history, call.prompt_request))
+
+
+def prompt_to_send(conversations: Conversations, call: ModelCall) -> PromptToSend:
+    """As rebuild_prompt, quickly: from what is kept of the conversation. Raises CannotRebuildPrompt."""
+    if call.conversation_id is None:
+        raise UnknownConversation(call.id)
+    return PromptToSend(call, conversations.prompts_of(call.conversation_id).build(call.prompt_request))
 
 
 def rebuild_own_prompt(store: EventStore, call_id: UUID, owner_id: UUID | None) -> RebuiltPrompt:

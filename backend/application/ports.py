@@ -29,6 +29,26 @@ class Pause(Protocol):
         """Wait a moment before try `attempt` + 1, with jitter, so that rivals do not meet again."""
 
 
+class ModelKnowledge(Protocol):
+    """What is remembered of the models that runners have listed. Never asks a runner."""
+
+    def context_tokens(self, model: str) -> int | None:
+        """How many tokens prompt and reply may have together, or None where nobody has told yet."""
+
+    def known_models(self) -> frozenset[str] | None:
+        """The models last listed, or None where none ever were."""
+
+
+class NothingKnown:
+    """A ModelKnowledge before any runner was asked."""
+
+    def context_tokens(self, model: str) -> int | None:
+        return None
+
+    def known_models(self) -> frozenset[str] | None:
+        return None
+
+
 @dataclass(frozen=True)
 class InstallationDefaults:
     """What a conversation starts with where nothing else was asked for."""
@@ -102,7 +122,39 @@ class ClaimFence:
     done: bool
 
 
-Companion = Receipt | QueueCall | DequeueUnclaimedCall | AnnounceCancel | ClaimFence
+@dataclass(frozen=True)
+class KeepReplay:
+    """Companion: remembers whose a new replay is, and that its first step is due."""
+
+    replay_id: UUID
+    conversation_id: UUID
+    owner_id: UUID
+
+
+@dataclass(frozen=True)
+class ReplayStepDue:
+    """Companion: tells the workers, once the commit is done, that a replay can go on."""
+
+    replay_id: UUID
+
+
+@dataclass(frozen=True)
+class ReplayStepTaken:
+    """Companion: what was due for a replay is done in this commit."""
+
+    replay_id: UUID
+
+
+Companion = (
+    Receipt
+    | QueueCall
+    | DequeueUnclaimedCall
+    | AnnounceCancel
+    | ClaimFence
+    | KeepReplay
+    | ReplayStepDue
+    | ReplayStepTaken
+)
 
 
 class AppendConflict(Exception):
@@ -147,6 +199,9 @@ class EventStore(Protocol):
 
         Raises UnknownConversation where no such conversation was ever started.
         """
+
+    def read_events(self, stream_id: UUID, after_version: int = 0) -> Sequence[VerbatimEvent]:
+        """The events of one stream beyond a version, ascending; none for an unknown stream."""
 
     def read_call(self, call_id: UUID) -> ModelCall:
         """Raises UnknownModelCall."""

@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 from django.conf import settings
 from django.core.cache import cache
 
-from backend.application import call_handlers  # registers the handlers of what workers record
+from backend.application.conversations import Conversations
 from backend.application.execution import Handling, Services
 from backend.application.handlers import handle
 from backend.application.ports import Answer, IdempotencyKey, InstallationDefaults
@@ -26,7 +26,7 @@ from backend.model_calls.companions import COMPANION_STEPS
 from backend.model_runner.http_client import HttpModelRunner
 
 __all__ = [
-    "call_handlers",
+    "conversations",
     "database_url",
     "default_model",
     "event_store",
@@ -45,6 +45,7 @@ _FIRST_MODEL_KEY = "first-model-of-the-runner"
 
 _lock = Lock()
 _store: PostgresEventStore | None = None
+_conversations: Conversations | None = None
 
 
 class SystemClock:
@@ -86,9 +87,20 @@ def event_store() -> PostgresEventStore:
         return _store
 
 
+def conversations() -> Conversations:
+    """This process's conversations, kept from one command to the next."""
+    global _conversations
+    store = event_store()
+    with _lock:
+        if _conversations is None:
+            _conversations = Conversations(store)
+        return _conversations
+
+
 def services() -> Services:
     return Services(
         store=event_store(),
+        conversations=conversations(),
         clock=SystemClock(),
         ids=RandomIds(),
         pause=pause_with_jitter,
@@ -129,8 +141,8 @@ def model_runner() -> ModelRunner:
 
 def reset() -> None:
     """Forget what was made, closing it; the next use makes it anew."""
-    global _store
+    global _conversations, _store
     with _lock:
         if _store is not None:
             _store.close()
-        _store = None
+        _store = _conversations = None

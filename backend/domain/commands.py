@@ -38,16 +38,122 @@ class SendUserMessage:
 
 
 @dataclass(frozen=True)
+class EditUserMessage:
+    """message_id: the user message beside which another one is put, with a reply of its own."""
+
+    owner_id: UUID
+    conversation_id: UUID
+    message_id: UUID
+    content: str
+    model: str | None = None
+    params: Mapping[str, object] | None = None
+    expected_version: int | None = None
+    source: str = "browser"
+
+
+@dataclass(frozen=True)
 class RegenerateReply:
-    """message_id: the reply to do again, or the user message to answer again."""
+    """message_id: the reply to do again, or the user message to answer again.
+
+    tighter_cut: leave out more of the earlier messages than the last call did, after an overflow.
+    """
 
     owner_id: UUID
     conversation_id: UUID
     message_id: UUID
     model: str | None = None
     params: Mapping[str, object] | None = None
+    tighter_cut: bool = False
     expected_version: int | None = None
     source: str = "browser"
+
+
+@dataclass(frozen=True)
+class ContinueReply:
+    """message_id: a reply that ended before its end; its text goes on in a reply below it."""
+
+    owner_id: UUID
+    conversation_id: UUID
+    message_id: UUID
+    expected_version: int | None = None
+    source: str = "browser"
+
+
+@dataclass(frozen=True)
+class SelectBranch:
+    """leaf_id: the end of the branch; for any other message, the newest visible branch through it."""
+
+    owner_id: UUID
+    conversation_id: UUID
+    leaf_id: UUID
+    expected_version: int | None = None
+
+
+@dataclass(frozen=True)
+class HideBranch:
+    """leaf_id: the end of the branch; for any other message, every branch through it."""
+
+    owner_id: UUID
+    conversation_id: UUID
+    leaf_id: UUID
+    expected_version: int | None = None
+
+
+@dataclass(frozen=True)
+class ShowBranch:
+    """As HideBranch, the other way round."""
+
+    owner_id: UUID
+    conversation_id: UUID
+    leaf_id: UUID
+    expected_version: int | None = None
+
+
+@dataclass(frozen=True)
+class ForkConversation:
+    """message_id: the last message that the new conversation inherits."""
+
+    owner_id: UUID
+    conversation_id: UUID
+    message_id: UUID
+    title: str | None = None
+
+
+@dataclass(frozen=True)
+class StartReplay:
+    """leaf_id: the end of the branch to run again, None for the selected one. At least one of the others."""
+
+    owner_id: UUID
+    conversation_id: UUID
+    leaf_id: UUID | None = None
+    model: str | None = None
+    params: Mapping[str, object] | None = None
+    system_prompt: str | None = None
+    expected_version: int | None = None
+
+
+@dataclass(frozen=True)
+class CancelReplay:
+    owner_id: UUID
+    conversation_id: UUID
+    replay_id: UUID
+
+
+@dataclass(frozen=True)
+class ResumeReplay:
+    """Ask again for the reply at which a replay stopped, and go on from there."""
+
+    owner_id: UUID
+    conversation_id: UUID
+    replay_id: UUID
+
+
+@dataclass(frozen=True)
+class AdvanceReplay:
+    """Take the step of a replay that is due now, if one is. Asked by a model-call worker; repeats do nothing."""
+
+    conversation_id: UUID
+    replay_id: UUID
 
 
 @dataclass(frozen=True)
@@ -117,7 +223,17 @@ class RecordModelCallResult:
 Command = (
     StartConversation
     | SendUserMessage
+    | EditUserMessage
     | RegenerateReply
+    | ContinueReply
+    | SelectBranch
+    | HideBranch
+    | ShowBranch
+    | ForkConversation
+    | StartReplay
+    | CancelReplay
+    | ResumeReplay
+    | AdvanceReplay
     | ChangeConversation
     | DeleteConversation
     | RestoreConversation

@@ -7,6 +7,7 @@ Which HTTP status a kind gets is the API's business.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from uuid import UUID
 
 
@@ -124,6 +125,67 @@ class WrongMessageKind(InvalidInput):
         )
 
 
+class NothingToContinue(InvalidInput):
+    code = "nothing_to_continue"
+
+    def __init__(self, reply_id: UUID, *, why: str) -> None:
+        super().__init__(f"Reply {reply_id} {why}", field="message_id")
+
+
+class NothingToReplay(InvalidInput):
+    code = "nothing_to_replay"
+
+    def __init__(self, conversation_id: UUID) -> None:
+        super().__init__(
+            f"This branch of conversation {conversation_id} has no user messages to send again. "
+            "Choose a branch with at least one message.",
+            field="leaf_id",
+        )
+
+
+class ReplayChangesNothing(InvalidInput):
+    code = "replay_changes_nothing"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A replay needs something that differs. Give another model, other params or another system_prompt.",
+            field="model",
+        )
+
+
+class UnknownModel(InvalidInput):
+    code = "model_unknown"
+
+    def __init__(self, model: str, known: Collection[str]) -> None:
+        listed = ", ".join(sorted(known)[:20])
+        super().__init__(
+            f"The model {model!r} is not among those the model runner offers ({listed}). "
+            "Choose one of them, or start that model and list the models again.",
+            field="model",
+        )
+
+
+class PromptTooLong(InvalidInput):
+    code = "prompt_too_long"
+
+    def __init__(self, *, needed_tokens: int, context_tokens: int) -> None:
+        super().__init__(
+            f"This message and the system prompt need about {needed_tokens:,} tokens, also without any earlier "
+            f"message; the model takes {context_tokens:,}, reply included. "
+            "Shorten the message or the system prompt, lower max_tokens, or choose a model with a larger context.",
+            field="content",
+        )
+
+
+class UnknownReplay(NotFound):
+    code = "replay_not_found"
+
+    def __init__(self, replay_id: UUID) -> None:
+        super().__init__(
+            f"There is no replay {replay_id}. Check the address or open it from its conversation."
+        )
+
+
 class Conflict(DomainError):
     """The state of things does not allow it now."""
 
@@ -146,6 +208,25 @@ class ReplyPending(Conflict):
     def __init__(self, reply_id: UUID) -> None:
         super().__init__(
             f"Reply {reply_id} is still being written. Wait until it has ended, or stop it, then send again."
+        )
+
+
+class LastVisibleBranch(Conflict):
+    code = "last_visible_branch"
+
+    def __init__(self, conversation_id: UUID) -> None:
+        super().__init__(
+            f"Conversation {conversation_id} would have no visible branch left. "
+            "Show another branch first, or delete the conversation."
+        )
+
+
+class ReplayNotStopped(Conflict):
+    code = "replay_not_stopped"
+
+    def __init__(self, replay_id: UUID, state: str) -> None:
+        super().__init__(
+            f"Replay {replay_id} is {state}; only one that stopped at a failed turn can be resumed."
         )
 
 

@@ -31,6 +31,14 @@ class ForkOrigin:
 
 
 @dataclass(frozen=True)
+class ReplayTurn:
+    """Which turn of which replay asked for a reply. turn: counted from 1."""
+
+    replay_id: UUID
+    turn: int
+
+
+@dataclass(frozen=True)
 class ReplyError:
     """Why a reply did not become complete, in words for the person who waits for it."""
 
@@ -108,11 +116,17 @@ class UserMessageSent(ConversationEvent):
 
 
 class ReplyRequested(ConversationEvent):
-    TOPIC = "ReplyRequested.v1"
+    """continues: the reply whose text goes on here. replay: the turn of a replay, where one asked.
+
+    Version 1 had no `replay`; see migrations-notes/0001-replies-name-their-replay.md.
+    """
+
+    TOPIC = "ReplyRequested.v2"
     reply_id: UUID
     parent_id: UUID
     call_id: UUID
     continues: UUID | None
+    replay: ReplayTurn | None
 
 
 class ReplyRecorded(ConversationEvent):
@@ -127,6 +141,67 @@ class ReplyRecorded(ConversationEvent):
     finish_reason: str | None
     outcome: str
     error: ReplyError | None
+
+
+class BranchSelected(ConversationEvent):
+    """leaf_id: the message at the end of the branch that is looked at from now on."""
+
+    TOPIC = "BranchSelected.v1"
+    leaf_id: UUID
+
+
+class BranchHidden(ConversationEvent):
+    """leaf_id: the end of a branch that is left out of sight; its messages stay as they are."""
+
+    TOPIC = "BranchHidden.v1"
+    leaf_id: UUID
+
+
+class BranchShown(ConversationEvent):
+    TOPIC = "BranchShown.v1"
+    leaf_id: UUID
+
+
+class ReplayRequested(ConversationEvent):
+    """leaf_id: the end of the branch whose user messages are sent again, `turns_total` of them.
+
+    model, params: for every turn. system_prompt: an override, or None for the one in force.
+    """
+
+    TOPIC = "ReplayRequested.v1"
+    replay_id: UUID
+    leaf_id: UUID
+    model: str
+    params: Params
+    system_prompt: str | None
+    turns_total: int
+
+
+class ReplayStopped(ConversationEvent):
+    """A turn did not come to a reply one can go on from; the replay can be resumed. turn: counted from 1."""
+
+    TOPIC = "ReplayStopped.v1"
+    replay_id: UUID
+    turn: int
+    error: ReplyError
+
+
+class ReplayResumed(ConversationEvent):
+    TOPIC = "ReplayResumed.v1"
+    replay_id: UUID
+
+
+class ReplayFinished(ConversationEvent):
+    """leaf_id: the end of the new branch."""
+
+    TOPIC = "ReplayFinished.v1"
+    replay_id: UUID
+    leaf_id: UUID
+
+
+class ReplayCancelled(ConversationEvent):
+    TOPIC = "ReplayCancelled.v1"
+    replay_id: UUID
 
 
 class ConversationRenamed(ConversationEvent):

@@ -84,6 +84,7 @@ class ModelCall(BaseAggregate[UUID]):
         self.open_attempt: int | None = None
         self.cancel_requested = False
         self.outcome = outcomes.PENDING
+        self.usage: e.TokenUsage | None = None
 
     @classmethod
     def request(
@@ -194,5 +195,6 @@ class ModelCall(BaseAggregate[UUID]):
     @apply_event.register
     def _(self, event: e.ModelCallAttemptEnded) -> None:
         self.open_attempt = None
+        self.usage = event.usage
         if event.final:
             self.outcome = outcomes.outcome_of_end(event)

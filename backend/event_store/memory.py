@@ -19,10 +19,13 @@ from backend.application.ports import (
     ClaimLost,
     Companion,
     DequeueUnclaimedCall,
+    KeepReplay,
     QueueCall,
     Receipt,
     ReceiptExists,
     RecordedEvent,
+    ReplayStepDue,
+    ReplayStepTaken,
     StoredEventRow,
 )
 from backend.domain.conversation import Conversation
@@ -53,6 +56,7 @@ class InMemoryEventStore:
         self._receipts: dict[tuple[UUID, str], Receipt] = {}
         self.queue: dict[UUID, QueuedCall] = {}
         self.announced_cancels: list[UUID] = []
+        self.replays_due: set[UUID] = set()
 
     # ---- reading ----------------------------------------------------------------------------
 
@@ -60,6 +64,10 @@ class InMemoryEventStore:
         self, conversation_id: UUID, up_to_version: int | None = None
     ) -> tuple[StreamSlice, ...]:
         return history_of(self._read_events, conversation_id, up_to_version)
+
+    def read_events(self, stream_id: UUID, after_version: int = 0) -> list[VerbatimEvent]:
+        events = self._read_events(stream_id, None)
+        return [event for event in events if event.originator_version > after_version]
 
     def read_call(self, call_id: UUID) -> ModelCall:
         return call_of(self._read_events, call_id)
@@ -139,6 +147,10 @@ class InMemoryEventStore:
                 return lambda: self.announced_cancels.append(call_id)
             case ClaimFence():
                 return self._prepare_fence(companion)
+            case KeepReplay(replay_id=replay_id) | ReplayStepDue(replay_id=replay_id):
+                return lambda: self.replays_due.add(replay_id)
+            case ReplayStepTaken(replay_id=replay_id):
+                return lambda: self.replays_due.discard(replay_id)
 
     def _prepare_fence(self, fence: ClaimFence) -> Callable[[], None]:
         row = self.queue.get(fence.call_id)

@@ -47,6 +47,10 @@ class PostgresEventStore:
     ) -> tuple[StreamSlice, ...]:
         return history_of(self._read_events, conversation_id, up_to_version)
 
+    def read_events(self, stream_id: UUID, after_version: int = 0) -> list[VerbatimEvent]:
+        stored = self._recorder.select_events(stream_id, gt=after_version or None)
+        return [self._mapper.to_domain_event(event) for event in stored]
+
     def read_call(self, call_id: UUID) -> ModelCall:
         return call_of(self._read_events, call_id)
 

@@ -42,5 +42,12 @@ class Upcasters:
         return topic, payload
 
 
+def _name_no_replay(payload: Payload) -> Payload:
+    """Before replays existed, no reply was asked for by one."""
+    return {**payload, "replay": None}
+
+
 UPCASTERS = Upcasters()
-"""The upcasters of this product. None are needed yet: every event is still in its first shape."""
+"""The upcasters of this product; each has a page in migrations-notes/."""
+
+UPCASTERS.register("ReplyRequested.v1", "ReplyRequested.v2", _name_no_replay)

@@ -92,7 +92,7 @@ class Attempt:
     async def _checked_body(self, call: ModelCall) -> bytes | Ending:
         """The bytes to send, rebuilt from the events, or how the call ends where they are not as recorded."""
         try:
-            rebuilt = await self._tools.persistence.rebuild_prompt(call)
+            rebuilt = await self._tools.persistence.prompt_to_send(call)
         except DomainError as error:
             return endings.failed(
                 "prompt_mismatch", f"The prompt could not be built again, so nothing was sent. {error}"

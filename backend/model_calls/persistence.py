@@ -16,7 +16,8 @@ from uuid import UUID
 
 from eventsourcing.persistence import InterfaceError, OperationalError
 
-from backend.application.history import RebuiltPrompt, rebuild_prompt
+from backend.application.conversations import Conversations
+from backend.application.history import PromptToSend, prompt_to_send
 from backend.application.ports import Answer, ClaimLost, EventStore
 from backend.domain.commands import Command, RecordModelCallResult, StartModelCallAttempt
 from backend.domain.errors import AttemptRefused, TooManyConflicts
@@ -43,6 +44,7 @@ class Persistence:
     """Store calls for the event loop: none blocks it, none gives up while the database is away."""
 
     store: EventStore
+    conversations: Conversations
     run_command: RunCommand
     executor: Executor
     timings: WorkerTimings
@@ -51,9 +53,9 @@ class Persistence:
         """Raises UnknownModelCall."""
         return await self._until_possible(lambda: self.store.read_call(call_id))
 
-    async def rebuild_prompt(self, call: ModelCall) -> RebuiltPrompt:
+    async def prompt_to_send(self, call: ModelCall) -> PromptToSend:
         """Raises CannotRebuildPrompt, UnknownConversation."""
-        return await self._until_possible(lambda: rebuild_prompt(self.store, call))
+        return await self._until_possible(lambda: prompt_to_send(self.conversations, call))
 
     async def start_attempt(self, call: ModelCall, claim: Claim, runner: str, version: str | None) -> int:
         """Record that the next attempt starts, and return its number. Raises ClaimLost, AttemptRefused."""

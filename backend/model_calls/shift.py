@@ -17,6 +17,7 @@ from uuid import UUID
 
 import psycopg
 
+from backend.application.conversations import Conversations
 from backend.application.ports import EventStore
 from backend.application.runner_port import ModelRunner
 from backend.model_calls import leases, queue
@@ -56,6 +57,7 @@ class Shift:
         worker_id: str,
         database_url: str,
         store: EventStore,
+        conversations: Conversations,
         run_command: RunCommand,
         runner: ModelRunner,
         executor: Executor,
@@ -71,7 +73,7 @@ class Shift:
         # Looks at all calls there ever were, however long that takes; nothing waits for it.
         self._repairing = Link(database_url, "repair", statement_timeout_ms=0)
         self._tools = Tools(
-            persistence=Persistence(store, run_command, executor, timings),
+            persistence=Persistence(store, conversations, run_command, executor, timings),
             runner=runner,
             runner_version=RunnerVersion(runner),
             writer=ChunkWriter(self._flushing, worker_id, self._pauses()),

@@ -13,6 +13,7 @@ import secrets
 import socket
 from concurrent.futures import ThreadPoolExecutor
 
+from backend.application.conversations import Conversations
 from backend.application.ports import EventStore
 from backend.application.runner_port import ModelRunner
 from backend.model_calls.leases import WorkerFoundDead
@@ -35,10 +36,12 @@ class ModelCallWorker:
         store: EventStore,
         run_command: RunCommand,
         runner: ModelRunner,
+        conversations: Conversations | None = None,
         timings: WorkerTimings | None = None,
     ) -> None:
         self._database_url = database_url
         self._store = store
+        self._conversations = conversations or Conversations(store)
         self._run_command = run_command
         self._runner = runner
         self._timings = timings or WorkerTimings()
@@ -64,6 +67,7 @@ class ModelCallWorker:
             worker_id=self.worker_id,
             database_url=self._database_url,
             store=self._store,
+            conversations=self._conversations,
             run_command=self._run_command,
             runner=self._runner,
             executor=executor,

@@ -55,15 +55,18 @@ def build_prompt(history: Sequence[StreamSlice], request: PromptRequest) -> Prom
     Raises CannotRebuildPrompt when request.leaf_id is not in the tree, or for an unknown builder.
     Source: OpenAI chat completions, fields `messages`, `model`, `stream`, `stream_options`.
     """
-    try:
-        builder = _BUILDERS[(request.builder, request.serializer)]
-    except KeyError:
+    check_builder(request)
+    return _BUILDERS[(request.builder, request.serializer)](history, request)
+
+
+def check_builder(request: PromptRequest) -> None:
+    """Raises CannotRebuildPrompt for a builder or serializer that this release does not have."""
+    if (request.builder, request.serializer) not in _BUILDERS:
         known = ", ".join(f"{name} with {serializer}" for name, serializer in _BUILDERS)
         raise CannotRebuildPrompt(
             f"There is no prompt builder {request.builder} with {request.serializer}; known: {known}. "
             "A newer release of Verbatim may have written this call; rebuild it with that release."
-        ) from None
-    return builder(history, request)
+        )
 
 
 @dataclass(frozen=True)
@@ -91,16 +94,19 @@ def _build_chat_1(history: Sequence[StreamSlice], request: PromptRequest) -> Pro
             last["content"] += message.content
         else:
             last["content"] += "\n\n" + message.content
-    body = canonical_bytes(
-        {
-            **{name: _wire_value(name, value) for name, value in request.params.items()},
-            "messages": sent,
-            "model": request.model,
-            "stream": True,
-            "stream_options": {"include_usage": True},
-        }
-    )
+    body = canonical_bytes(request_fields(request, messages=sent))
     return Prompt(messages=tuple(sent), body=body, body_sha256=sha256_hex(body))
+
+
+def request_fields(request: PromptRequest, *, messages: Sequence[PromptMessage]) -> dict[str, Any]:
+    """The fields of the request body, as builder chat/1 sends them."""
+    return {
+        **{name: _wire_value(name, value) for name, value in request.params.items()},
+        "messages": messages,
+        "model": request.model,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
 
 
 def _replay(history: Sequence[StreamSlice], version: int) -> tuple[dict[UUID, _Message], str]:

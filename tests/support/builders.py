@@ -8,18 +8,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
 
-from backend.application import call_handlers
 from backend.application.execution import Handling, Services
 from backend.application.handlers import handle
 from backend.application.ports import Answer, EventStore, IdempotencyKey, InstallationDefaults
 from backend.domain import commands as c
-from backend.domain.conversation import Conversation, Settings
+from backend.domain.conversation import Conversation
+from backend.domain.conversation_changes import Settings
 from backend.domain.envelope import Envelope
 from backend.domain.events import TokenUsage
 from backend.domain.model_call import AttemptResult, ModelCall
 from backend.event_store.memory import InMemoryEventStore
 
-REGISTERED = call_handlers
 NAMESPACE = UUID("6f3c1a52-0d5e-4e0b-9f4b-6d0f3f1a7c11")
 BEGINNING = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 OWNER = uuid5(NAMESPACE, "owner")

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from backend.application import call_handlers
 from backend.application.execution import Handling, Services
 from backend.application.handlers import handle
 from backend.application.history import rebuild_prompt
@@ -27,7 +26,6 @@ from backend.domain.prompt_request import PromptRequest
 from tests.support.facts import CORRELATION, OWNER, CountedIds, TickingClock
 from tests.support.histories import MODEL, SYSTEM
 
-REGISTERED = call_handlers
 """Imported so that the workers' commands have their handlers."""
 
 WORKER = "worker-1"
@@ -146,7 +144,7 @@ class Core:
 
     def topics(self, stream_id: UUID) -> list[str]:
         """The stream's topics without their versions, oldest first."""
-        return [row.topic.removesuffix(".v1") for row in self.store.read_stream(stream_id, 0, 1000)]
+        return [row.topic.partition(".v")[0] for row in self.store.read_stream(stream_id, 0, 1000)]
 
     def payloads(self, stream_id: UUID, topic: str) -> list[dict[str, Any]]:
         rows = self.store.read_stream(stream_id, 0, 1000)

@@ -6,7 +6,7 @@ build_prompt(told.slices(), told.request())
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -15,11 +15,45 @@ from backend.domain import outcomes
 from backend.domain.envelope import Stamp
 from backend.domain.prompt_request import PromptRequest
 from backend.domain.values import ParamValue
-from backend.prompting.build import StreamSlice
+from backend.prompting.build import CannotRebuildPrompt, Prompt, StreamSlice, build_prompt
+from backend.prompting.prefixes import BranchPrompts, PromptBytes
 from tests.support.facts import CONVERSATION, OWNER, Fact, as_events, call_id, fact, message_id, stamper
 
 SYSTEM = "You are a helpful assistant."
 MODEL = "smollm2-135m-instruct"
+
+
+def prompts_of(history: Sequence[StreamSlice]) -> BranchPrompts:
+    """The fast builder with a fork chain taken in."""
+    prompts = BranchPrompts()
+    for place, part in enumerate(history):
+        first = part.events[0] if part.events else None
+        if place and isinstance(first, e.ConversationStarted) and first.forked_from is not None:
+            prompts = BranchPrompts.forked(prompts, first.forked_from)
+        prompts.take(part.events)
+    return prompts
+
+
+def build_both(history: Sequence[StreamSlice], request: PromptRequest) -> Prompt:
+    """The prompt as its definition builds it; the fast builder must come to the same, or refuse as well."""
+    refusal = _refusal(lambda: build_prompt(history, request))
+    if refusal is not None:
+        assert _refusal(lambda: prompts_of(history).build(request)) == refusal
+        assert _refusal(lambda: prompts_of(history).digest(request)) == refusal
+    prompt = build_prompt(history, request)
+    prompts = prompts_of(history)
+    assert prompts.build(request) == PromptBytes(prompt.body, prompt.body_sha256)
+    for _ in range(2):  # the second time from what was kept
+        assert prompts.digest(request) == (prompt.body_sha256, len(prompt.body))
+    return prompt
+
+
+def _refusal(ask: Callable[[], object]) -> str | None:
+    try:
+        ask()
+    except CannotRebuildPrompt as refused:
+        return str(refused)
+    return None
 
 
 def started(*, system_prompt: str = SYSTEM, forked_from: e.ForkOrigin | None = None) -> list[Fact]:
@@ -45,6 +79,7 @@ def reply_requested(number: int, parent: int, continues: int | None = None) -> F
         parent_id=message_id(parent),
         call_id=call_id(number),
         continues=None if continues is None else message_id(continues),
+        replay=None,
     )
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from backend.application.ports import AppendConflict, Companion, EventStore, Receipt, StoredEventRow
 from backend.domain.conversation import Conversation
+from backend.domain.events import VerbatimEvent
 from backend.domain.model_call import ModelCall
 from backend.prompting.build import StreamSlice
 
@@ -37,6 +38,9 @@ class RivalStore:
         self, conversation_id: UUID, up_to_version: int | None = None
     ) -> tuple[StreamSlice, ...]:
         return self.inner.read_history(conversation_id, up_to_version)
+
+    def read_events(self, stream_id: UUID, after_version: int = 0) -> Sequence[VerbatimEvent]:
+        return self.inner.read_events(stream_id, after_version)
 
     def read_call(self, call_id: UUID) -> ModelCall:
         return self.inner.read_call(call_id)

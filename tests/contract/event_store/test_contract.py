@@ -17,7 +17,8 @@ from backend.application.ports import (
     Receipt,
     ReceiptExists,
 )
-from backend.domain.conversation import SELECTED_LEAF, Conversation, Settings
+from backend.domain.conversation import SELECTED_LEAF, Conversation
+from backend.domain.conversation_changes import Settings
 from backend.domain.errors import UnknownConversation, UnknownModelCall
 from backend.domain.events import ForkOrigin
 from tests.contract.event_store.conftest import StoreUnderTest

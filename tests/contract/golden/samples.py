@@ -11,18 +11,20 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from eventsourcing.persistence import StoredEvent
 
 from backend.domain import commands as c
 from backend.domain import events as e
-from backend.domain.conversation import Conversation
+from backend.domain.conversation import Conversation, ReplyPlace
 from backend.domain.model_call import AttemptResult, ModelCall
 from backend.domain.prompt_request import PromptRequest, Trimming
+from backend.domain.replay import call_id_of
 from backend.event_store.codec import revive, to_plain
 from backend.event_store.mapper import VerbatimMapper
 from backend.prompting.build import StreamSlice, build_prompt
-from tests.support.builders import OWNER, Stamps, World, finished, make_id
+from tests.support.builders import OWNER, CountingIds, Stamps, World, finished, make_id
 
 FOLDER = Path(__file__).parent
 EVENTS, PROMPTS = FOLDER / "events", FOLDER / "prompts"
@@ -61,6 +63,7 @@ def sample_events() -> dict[str, e.VerbatimEvent]:
         world.run(change)
     found = {type(r.event).TOPIC: r.event for r in reversed(world.store.read_after(0, 100))}
     found.update(_other_ends())
+    found.update(_branches_and_replays())
     assert found.keys() == e.EVENT_CLASSES.keys(), e.EVENT_CLASSES.keys() ^ found.keys()
     return found
 
@@ -99,6 +102,48 @@ def _other_ends() -> dict[str, e.VerbatimEvent]:
         assert isinstance(event, e.VerbatimEvent)
         ends[type(event).TOPIC] = event
     return ends
+
+
+def _branches_and_replays() -> dict[str, e.VerbatimEvent]:
+    world = World(ids=CountingIds("branches"))
+    conversation_id = world.start()
+    first, second = world.turn(conversation_id, "One"), world.turn(conversation_id, "Two")
+    other = world.turn(conversation_id, "Another two", parent_id=first.reply_id)
+    for change in (
+        c.SelectBranch(OWNER, conversation_id, second.reply_id),
+        c.HideBranch(OWNER, conversation_id, other.reply_id),
+        c.ShowBranch(OWNER, conversation_id, other.reply_id),
+    ):
+        world.run(change)
+    for ending in ("finished", "stopped", "cancelled"):
+        started = world.run(
+            c.StartReplay(OWNER, conversation_id, first.reply_id, "b-model", {"seed": 7}, "Shout.")
+        )
+        replay_id = UUID(started.body["replay_id"])
+        step = c.AdvanceReplay(conversation_id, replay_id)
+        world.run(step)
+        if ending == "cancelled":
+            world.run(c.CancelReplay(OWNER, conversation_id, replay_id))
+            continue
+        call_id = call_id_of(replay_id, 1, 1)
+        outcome = "complete" if ending == "finished" else "failed"
+        world.record(call_id, world.begin(call_id), "Hi." if ending == "finished" else "", outcome=outcome)
+        world.run(step)
+        if ending == "stopped":
+            world.run(c.ResumeReplay(OWNER, conversation_id, replay_id))
+    kinds = (
+        e.BranchSelected
+        | e.BranchHidden
+        | e.BranchShown
+        | e.ReplayRequested
+        | e.ReplayStopped
+        | e.ReplayResumed
+        | e.ReplayFinished
+        | e.ReplayCancelled
+        | e.ReplyRequested
+    )
+    events = [recorded.event for recorded in world.store.read_after(0, 200)]
+    return {type(event).TOPIC: event for event in events if isinstance(event, kinds)}
 
 
 # ---- prompts ----------------------------------------------------------------------------------
@@ -167,7 +212,7 @@ def _reply(
     conversation: Conversation, name: Any, parent: Any, content: str, outcome: str, stamp: Stamps
 ) -> None:
     conversation.request_reply(
-        reply_id=name, parent_id=parent, call_id=make_id(f"call of {name}"), stamp=stamp
+        reply_id=name, place=ReplyPlace(parent), call_id=make_id(f"call of {name}"), stamp=stamp
     )
     conversation.record_reply(
         reply_id=name,

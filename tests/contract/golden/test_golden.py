@@ -12,7 +12,9 @@ import pytest
 from backend.domain.events import EVENT_CLASSES, ModelCallRequested
 from backend.event_store.codec import revive
 from backend.prompting.build import StreamSlice, build_prompt
+from backend.prompting.prefixes import PromptBytes
 from tests.contract.golden import samples
+from tests.support.histories import prompts_of
 
 
 def files(folder: Path) -> list[str]:
@@ -24,11 +26,27 @@ def read(folder: Path, name: str) -> dict[str, Any]:
     return content
 
 
+OLD_TOPICS = {"ReplyRequested.v1": ("ReplyRequested.v2", {"replay": None})}
+"""Shapes that are no longer written: what each is read as, and what is added to what was stored."""
+
+
 def test_every_topic_has_a_sample_and_every_sample_a_topic() -> None:
-    assert files(samples.EVENTS) == sorted(EVENT_CLASSES)
+    assert files(samples.EVENTS) == sorted([*EVENT_CLASSES, *OLD_TOPICS])
 
 
-@pytest.mark.parametrize("topic", files(samples.EVENTS))
+@pytest.mark.parametrize("topic", OLD_TOPICS)
+def test_an_event_of_an_old_shape_is_read_as_the_new_one(topic: str) -> None:
+    present, added = OLD_TOPICS[topic]
+    content = read(samples.EVENTS, topic)
+    event = samples.event_of_file(content)
+    assert present == type(event).TOPIC
+    written = samples.event_as_file(event)
+    assert written["topic"] == present
+    assert json.loads(written["stored"]) == {**json.loads(content["stored"]), **added}
+    assert (written["stream_id"], written["version"]) == (content["stream_id"], content["version"])
+
+
+@pytest.mark.parametrize("topic", sorted(EVENT_CLASSES))
 def test_a_stored_event_is_read_and_written_again_byte_for_byte(topic: str) -> None:
     content = read(samples.EVENTS, topic)
     event = samples.event_of_file(content)
@@ -51,3 +69,6 @@ def test_a_recorded_prompt_is_rebuilt_byte_for_byte(name: str) -> None:
     prompt = build_prompt(history, request)
     assert prompt.body.decode("utf-8") == content["body"]
     assert prompt.body_sha256 == content["body_sha256"]
+    prompts = prompts_of(history)
+    assert prompts.build(request) == PromptBytes(prompt.body, prompt.body_sha256)
+    assert prompts.digest(request) == (prompt.body_sha256, len(prompt.body))

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 
+from backend.application.conversations import Conversations
 from backend.application.ports import ClaimFence, ClaimLost, DequeueUnclaimedCall, QueueCall
 from backend.application.runner_port import Finished
 from backend.domain.commands import StartModelCallAttempt
@@ -100,7 +101,7 @@ async def test_the_queue_is_repaired_from_the_events(world: World) -> None:
         )
     link = Link(world.database_url, "test")
     with ThreadPoolExecutor(1) as executor:
-        persistence = Persistence(world.store, world.run, executor, QUICK)
+        persistence = Persistence(world.store, Conversations(world.store), world.run, executor, QUICK)
         queued, taken_out = await repair_queue(link, persistence)
         assert queued == [missing.call_id]
         assert set(taken_out) == {ended.call_id, never_requested}

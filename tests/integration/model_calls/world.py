@@ -19,7 +19,6 @@ from uuid import UUID, uuid4
 import psycopg
 from psycopg.rows import dict_row
 
-from backend.application import call_handlers  # noqa: F401  (registers the workers' commands)
 from backend.application.execution import Handling, Services
 from backend.application.handlers import handle
 from backend.application.ports import Answer, Companion, InstallationDefaults

@@ -42,6 +42,7 @@ def test_a_new_conversation_starts_with_the_installations_defaults(core: Core) -
         "pinned": False,
         "archived": False,
         "deleted": False,
+        "forked_from": None,
         "position": "3",
     }
     assert core.topics(UUID(answer.body["id"])) == [

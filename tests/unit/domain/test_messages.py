@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from uuid import UUID
 
 import pytest
 
 from backend.domain import events as e
 from backend.domain import outcomes
-from backend.domain.conversation import SELECTED_LEAF, Conversation, Settings
+from backend.domain.conversation import SELECTED_LEAF, Conversation, ReplyPlace
+from backend.domain.conversation_changes import Settings
 from backend.domain.envelope import Stamp
 from backend.domain.errors import (
     AttemptRefused,
@@ -46,7 +46,10 @@ def send(number: int, content: str = "Hi", parent: int | str | None = "selected"
 def request(number: int, parent: int) -> Act:
     def act(conversation: Conversation, stamp: Stamp) -> None:
         conversation.request_reply(
-            reply_id=message_id(number), parent_id=message_id(parent), call_id=call_id(number), stamp=stamp
+            reply_id=message_id(number),
+            place=ReplyPlace(message_id(parent)),
+            call_id=call_id(number),
+            stamp=stamp,
         )
 
     return act
@@ -202,22 +205,20 @@ def test_two_replies_can_be_pending_and_each_is_recorded() -> None:
 
 def test_regenerating_answers_the_same_user_message_again() -> None:
     conversation = given_conversation(*started(), QUESTION, PENDING, ANSWER).aggregate
-    assert conversation.parent_for_regeneration(message_id(1)) == message_id(1)
-    assert conversation.parent_for_regeneration(message_id(2)) == message_id(1)
+    assert conversation.place_of_another_reply(message_id(1)) == ReplyPlace(message_id(1))
+    assert conversation.place_of_another_reply(message_id(2)) == ReplyPlace(message_id(1))
 
 
-def test_regenerating_a_continuation_is_refused() -> None:
+def test_regenerating_a_continuation_continues_the_same_reply_again() -> None:
     past = [*started(), QUESTION, PENDING, ANSWER, reply_requested(3, parent=2, continues=2)]
-
-    def act(conversation: Conversation, stamp: Stamp) -> UUID:
-        return conversation.parent_for_regeneration(message_id(3))
-
-    given_conversation(*past).when(act).then_refused(WrongMessageKind, field="message_id")
+    conversation = given_conversation(*past).aggregate
+    again = ReplyPlace(message_id(2), continues=message_id(2))
+    assert conversation.place_of_another_reply(message_id(3)) == again
 
 
 def test_regenerating_an_unknown_message_is_refused() -> None:
-    def act(conversation: Conversation, stamp: Stamp) -> UUID:
-        return conversation.parent_for_regeneration(message_id(3))
+    def act(conversation: Conversation, stamp: Stamp) -> ReplyPlace:
+        return conversation.place_of_another_reply(message_id(3))
 
     given_conversation(*started()).when(act).then_refused(UnknownMessage)
 

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from backend.domain import events as e
 from backend.domain import outcomes
 from backend.domain.prompt_request import Trimming
-from backend.prompting.build import CannotRebuildPrompt, StreamSlice, build_prompt
+from backend.prompting.build import CannotRebuildPrompt, StreamSlice
 from backend.prompting.canonical import canonical_bytes, sha256_hex
 from tests.support.facts import fact, message_id
 from tests.support.histories import MODEL, SYSTEM, Told
+from tests.support.histories import build_both as build_prompt
 
 FORK = UUID("c0000000-0000-4000-8000-00000000000f")
 FORK_OF_FORK = UUID("c0000000-0000-4000-8000-0000000000ff")

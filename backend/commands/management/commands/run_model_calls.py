@@ -32,6 +32,7 @@ async def work_until_told() -> None:
     worker = ModelCallWorker(
         database_url=bootstrap.database_url(),
         store=bootstrap.event_store(),
+        conversations=bootstrap.conversations(),
         run_command=bootstrap.run_command,
         runner=runner,
     )

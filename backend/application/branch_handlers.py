@@ -1,0 +1,76 @@
+"""Handlers of branches and forks: which branch is looked at, which are in sight, and where another one begins."""
+
+from __future__ import annotations
+
+from backend.application.answers import branch_body, conversation_body
+from backend.application.dispatch import Handle, handler_of
+from backend.application.execution import Handling
+from backend.application.ports import Answer
+from backend.domain import commands as c
+from backend.domain.conversation import Conversation
+from backend.domain.values import TITLE_LIMIT_BYTES, check_title
+
+FORK_SUFFIX = " (fork)"
+FORK_TITLE_LIMIT = 60
+"""Characters of the source's title that a fork without one of its own takes over."""
+
+
+@handler_of.register
+def _(command: c.SelectBranch) -> Handle:
+    def select_branch(handling: Handling) -> Answer:
+        conversation = _own(command, handling)
+        conversation.select_branch(command.leaf_id, handling.stamp)
+        return handling.save(conversation, status=200, body=branch_body(conversation))
+
+    return select_branch
+
+
+@handler_of.register
+def _(command: c.HideBranch) -> Handle:
+    def hide_branch(handling: Handling) -> Answer:
+        conversation = _own(command, handling)
+        conversation.hide_branch(command.leaf_id, handling.stamp)
+        return handling.save(conversation, status=200, body=branch_body(conversation))
+
+    return hide_branch
+
+
+@handler_of.register
+def _(command: c.ShowBranch) -> Handle:
+    def show_branch(handling: Handling) -> Answer:
+        conversation = _own(command, handling)
+        conversation.show_branch(command.leaf_id, handling.stamp)
+        return handling.save(conversation, status=200, body=branch_body(conversation))
+
+    return show_branch
+
+
+@handler_of.register
+def _(command: c.ForkConversation) -> Handle:
+    title = None if command.title is None else check_title(command.title)
+
+    def fork_conversation(handling: Handling) -> Answer:
+        source = handling.load_own(command.conversation_id, command.owner_id).conversation
+        fork = source.fork(
+            conversation_id=handling.id_of("conversation"),
+            message_id=command.message_id,
+            title=title or _title_of_fork(source.title),
+            stamp=handling.stamp,
+        )
+        return handling.save(fork, status=201, body=conversation_body(fork))
+
+    return fork_conversation
+
+
+def _own(command: c.SelectBranch | c.HideBranch | c.ShowBranch, handling: Handling) -> Conversation:
+    conversation = handling.load_own(command.conversation_id, command.owner_id).conversation
+    conversation.check_version(command.expected_version)
+    return conversation
+
+
+def _title_of_fork(title: str) -> str:
+    own = title.removesuffix(FORK_SUFFIX)
+    if len(own) > FORK_TITLE_LIMIT:
+        own = own[: FORK_TITLE_LIMIT - 1].rstrip() + "…"
+    assert len((own + FORK_SUFFIX).encode()) <= TITLE_LIMIT_BYTES
+    return own + FORK_SUFFIX

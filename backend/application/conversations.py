@@ -1,0 +1,120 @@
+"""Conversations as handlers need them, kept in memory and brought up to date from the events.
+
+A stream only ever grows, so what was read once stays true: each use reads what came after it and goes
+on from there. That makes a command in a long conversation as quick as in a short one. Nothing here is
+written anywhere, and everything may be forgotten at any moment.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from threading import Lock, RLock
+from uuid import UUID
+
+from backend.application.ports import EventStore
+from backend.domain.conversation import Conversation
+from backend.domain.errors import UnknownConversation
+from backend.domain.events import ConversationStarted, ForkOrigin
+from backend.prompting.prefixes import BranchPrompts
+
+KEPT_BYTES = 32 * 1024 * 1024
+KEPT_CONVERSATIONS = 256
+"""How much is kept in memory, of the conversations used last."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A conversation of one's own to change, and its messages for prompts, shared with others."""
+
+    conversation: Conversation
+    prompts: BranchPrompts
+
+
+@dataclass
+class _Kept:
+    """What is known of one conversation. `seen` is never changed in place, since others copy it."""
+
+    lock: RLock = field(default_factory=RLock)
+    seen: Conversation | None = None
+    prompts: BranchPrompts = field(default_factory=BranchPrompts)
+
+
+class Conversations:
+    """The conversations of one process. Safe to share between threads."""
+
+    def __init__(self, store: EventStore, kept_bytes: int = KEPT_BYTES) -> None:
+        self._store = store
+        self._kept_bytes = kept_bytes
+        self._kept: OrderedDict[UUID, _Kept] = OrderedDict()
+        self._lock = Lock()
+
+    def load(self, conversation_id: UUID) -> Loaded:
+        """The conversation as of now. Raises UnknownConversation."""
+        kept = self._entry(conversation_id)
+        try:
+            with kept.lock:
+                seen = self._up_to_date(conversation_id, kept)
+                loaded = Loaded(seen.copy(), kept.prompts)
+        except UnknownConversation:
+            self._forget(conversation_id)
+            raise
+        self._make_room()
+        return loaded
+
+    def load_own(self, conversation_id: UUID, owner_id: UUID) -> Loaded:
+        """As `load`; somebody else's is as unknown as one that does not exist."""
+        loaded = self.load(conversation_id)
+        if loaded.conversation.owner_id != owner_id:
+            raise UnknownConversation(conversation_id)
+        return loaded
+
+    def prompts_of(self, conversation_id: UUID) -> BranchPrompts:
+        """The conversation's messages for prompts, as of now. Raises UnknownConversation."""
+        return self.load(conversation_id).prompts
+
+    def _up_to_date(self, conversation_id: UUID, kept: _Kept) -> Conversation:
+        version = 0 if kept.seen is None else kept.seen.version
+        events = self._store.read_events(conversation_id, after_version=version)
+        if kept.seen is not None and not events:
+            return kept.seen
+        if kept.seen is None:
+            first = events[0] if events else None
+            if not isinstance(first, ConversationStarted):
+                raise UnknownConversation(conversation_id)
+            source = None if first.forked_from is None else self._source(first.forked_from, kept)
+            seen = Conversation.from_events(events, source)
+            if seen is None:
+                raise UnknownConversation(conversation_id)
+        else:
+            seen = kept.seen.copy()
+            for event in events:
+                event.mutate(seen)
+        kept.prompts.take(events)
+        kept.seen = seen
+        return seen
+
+    def _source(self, origin: ForkOrigin, kept: _Kept) -> Conversation:
+        source = self.load(origin.conversation_id)
+        kept.prompts = BranchPrompts.forked(source.prompts, origin)
+        return source.conversation
+
+    def _entry(self, conversation_id: UUID) -> _Kept:
+        with self._lock:
+            kept = self._kept.setdefault(conversation_id, _Kept())
+            self._kept.move_to_end(conversation_id)
+            return kept
+
+    def _forget(self, conversation_id: UUID) -> None:
+        with self._lock:
+            self._kept.pop(conversation_id, None)
+
+    def _make_room(self) -> None:
+        """Forget the conversations that were not used for longest; whoever still uses one keeps its own."""
+        with self._lock:
+            total = sum(kept.prompts.size for kept in self._kept.values())
+            while total > self._kept_bytes or len(self._kept) > KEPT_CONVERSATIONS:
+                if len(self._kept) == 1:
+                    break
+                _, oldest = self._kept.popitem(last=False)
+                total -= oldest.prompts.size

@@ -1,0 +1,318 @@
+"""Prompts of one conversation, fast: what branches and calls have in common is encoded and digested once.
+
+The bytes are those of `build.build_prompt`, which stays the definition; the tests hold the two against
+each other. A body is a head (parameters, the system message), the messages, and a tail, so the digest
+after any message can be kept and gone on from. Pure; safe to share between threads.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from json import loads
+from json.encoder import encode_basestring
+from threading import RLock
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from backend.domain import events as e
+from backend.domain.prompt_request import PromptRequest
+from backend.prompting.build import CannotRebuildPrompt, check_builder, request_fields
+from backend.prompting.canonical import canonical_bytes
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
+KEPT_HEADS = 8
+_MESSAGES_KEY = b'"messages":[]'
+_BLANK_LINE = rb"\n\n"
+
+
+@dataclass(frozen=True, slots=True)
+class PromptBytes:
+    """body: the exact bytes of one request. body_sha256: their digest in hex."""
+
+    body: bytes
+    body_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Message:
+    """text: as it stands between the quotes of a JSON text. made, since: the versions from which on the
+
+    message and its text are there; a reply's text comes later than the reply.
+    """
+
+    parent_id: UUID | None
+    role: str
+    text: bytes
+    continues: UUID | None
+    made: int
+    since: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Digested:
+    """A body up to the end of a message's text, its closing quote not yet written."""
+
+    digest: _Hash
+    length: int
+    role: str
+    since: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """What stands before and after the messages. head ends inside the system message's text."""
+
+    head: bytes
+    tail: bytes
+
+
+class BranchPrompts:
+    """The messages of one conversation, in the form in which prompts need them.
+
+    Events are taken in as they come; a fork begins with what it inherits. What has been taken in is
+    never changed, except that a reply's text comes after its request.
+    """
+
+    def __init__(self, base: BranchPrompts | None = None) -> None:
+        self.version = 0
+        self.size = 0
+        self._base = base
+        self._messages: dict[UUID, _Message] = {}
+        self._system_prompts: list[tuple[int, str]] = []
+        self._digested: dict[tuple[bytes, UUID | None], dict[UUID, _Digested]] = {}
+        self._lock = RLock()
+
+    # ---- taking in --------------------------------------------------------------------------
+
+    @classmethod
+    def forked(cls, source: BranchPrompts, origin: e.ForkOrigin) -> BranchPrompts:
+        """The beginning of a fork: the branch it inherits, and the system prompt in force there."""
+        prompts = cls()
+        for message_id, message in source._path(origin.message_id):
+            # A text that came after the fork does not count in it; the reply is as empty as it was then.
+            text = message.text if message.since <= origin.version else b""
+            prompts._messages[message_id] = replace(message, text=text, made=0, since=0)
+        prompts._system_prompts = [(0, source.system_prompt_at(origin.version))]
+        return prompts
+
+    def take(self, events: Iterable[e.VerbatimEvent]) -> None:
+        """Take in the next events of the conversation's own stream."""
+        with self._lock:
+            for event in events:
+                self._take(event)
+                self.version = event.originator_version
+
+    def _take(self, event: e.VerbatimEvent) -> None:
+        version = event.originator_version
+        match event:
+            case e.SystemPromptChanged():
+                self._system_prompts.append((version, event.text))
+            case e.UserMessageSent():
+                self._put(event.message_id, event.parent_id, "user", event.content, None, version, version)
+            case e.ReplyRequested():
+                self._put(event.reply_id, event.parent_id, "assistant", "", event.continues, version, version)
+            case e.ReplyRecorded():
+                asked = self._message(event.reply_id)
+                self._put(
+                    event.reply_id,
+                    asked.parent_id,
+                    "assistant",
+                    event.content,
+                    asked.continues,
+                    asked.made,
+                    version,
+                )
+            case _:
+                pass
+
+    def _put(
+        self,
+        message_id: UUID,
+        parent_id: UUID | None,
+        role: str,
+        content: str,
+        continues: UUID | None,
+        made: int,
+        since: int,
+    ) -> None:
+        text = encode_basestring(content)[1:-1].encode("utf-8")
+        self.size += len(text) + 500
+        self._messages[message_id] = _Message(parent_id, role, text, continues, made, since)
+
+    def with_pending(self, events: Sequence[e.VerbatimEvent]) -> BranchPrompts:
+        """These prompts with events that are not stored yet; this object stays as it is."""
+        twin = BranchPrompts(base=self)
+        twin.take(events)
+        return twin
+
+    # ---- asking -----------------------------------------------------------------------------
+
+    def digest(self, request: PromptRequest) -> tuple[str, int]:
+        """The digest in hex and the length of a call's body, without making the body.
+
+        Raises CannotRebuildPrompt as `build_prompt` does.
+        """
+        check_builder(request)
+        frame = self._frame(request)
+        first_kept = None if request.trimming is None else request.trimming.first_kept_message_id
+        messages = self._digested_to(frame, request.leaf_id, first_kept)
+        if messages.since > request.version:
+            messages = self._digested_as_of(frame, request)
+        end = _closing(messages.role) + frame.tail
+        digest = messages.digest.copy()
+        digest.update(end)
+        return digest.hexdigest(), messages.length + len(end)
+
+    def build(self, request: PromptRequest) -> PromptBytes:
+        """The exact body of a call. Raises CannotRebuildPrompt as `build_prompt` does."""
+        check_builder(request)
+        frame = self._frame(request)
+        pieces, role = [frame.head], "system"
+        for message in self._kept(request):
+            piece, role = _piece(message, role)
+            pieces.append(piece)
+        pieces.append(_closing(role) + frame.tail)
+        body = b"".join(pieces)
+        return PromptBytes(body, hashlib.sha256(body).hexdigest())
+
+    def text_of(self, message_id: UUID) -> str:
+        """A message's text as it was recorded."""
+        text: str = loads(b'"' + self._message(message_id).text + b'"')
+        return text
+
+    def lengths(self, leaf_id: UUID) -> list[tuple[UUID, str, int]]:
+        """Each message of a branch, first message first: id, role, bytes of its text as sent."""
+        return [(message_id, message.role, len(message.text)) for message_id, message in self._path(leaf_id)]
+
+    def system_prompt_at(self, version: int) -> str:
+        """The system prompt in force at a version of the conversation."""
+        for since, text in reversed(self._system_prompts):
+            if since <= version:
+                return text
+        return "" if self._base is None else self._base.system_prompt_at(version)
+
+    # ---- inside -----------------------------------------------------------------------------
+
+    def _frame(self, request: PromptRequest) -> _Frame:
+        system_prompt = request.system_prompt
+        if system_prompt is None:
+            system_prompt = self.system_prompt_at(request.version)
+        around = canonical_bytes(request_fields(request, messages=[]))
+        head, _, tail = around.partition(_MESSAGES_KEY)
+        system = encode_basestring(system_prompt)[:-1].encode("utf-8")
+        return _Frame(head + b'"messages":[{"content":' + system, b"]" + tail)
+
+    def _digested_to(self, frame: _Frame, leaf_id: UUID | None, first_kept: UUID | None) -> _Digested:
+        """The digest up to a message, from the nearest message before it that is known."""
+        with self._lock:
+            known = self._known(frame, first_kept)
+            waiting: list[tuple[UUID, _Message]] = []
+            found: _Digested | None = None
+            next_id = leaf_id
+            while next_id is not None and found is None:
+                if self._base is not None and next_id not in self._messages:
+                    found = self._base._digested_to(frame, next_id, first_kept)
+                    break
+                found = known.get(next_id)
+                if found is None:
+                    message = self._message(next_id)
+                    waiting.append((next_id, message))
+                    next_id = None if next_id == first_kept else message.parent_id
+            if found is None:
+                if first_kept is not None and (not waiting or waiting[-1][0] != first_kept):
+                    raise _not_on_the_branch(first_kept)
+                found = _Digested(hashlib.sha256(frame.head), len(frame.head), "system", 0)
+            for message_id, message in reversed(waiting):
+                piece, role = _piece(message, found.role)
+                digest = found.digest.copy()
+                digest.update(piece)
+                found = _Digested(digest, found.length + len(piece), role, max(found.since, message.since))
+                known[message_id] = found
+            return found
+
+    def _known(self, frame: _Frame, first_kept: UUID | None) -> dict[UUID, _Digested]:
+        """What was digested under this head. Of a few heads only: each setting and cut makes another."""
+        key = (frame.head, first_kept)
+        known = self._digested.pop(key, {})
+        while len(self._digested) >= KEPT_HEADS:
+            del self._digested[next(iter(self._digested))]
+        self._digested[key] = known
+        return known
+
+    def _digested_as_of(self, frame: _Frame, request: PromptRequest) -> _Digested:
+        """As _digested_to where the branch has changed since: nothing can be shared."""
+        digest, length, role = hashlib.sha256(frame.head), len(frame.head), "system"
+        for message in self._kept(request):
+            piece, role = _piece(message, role)
+            digest.update(piece)
+            length += len(piece)
+        return _Digested(digest, length, role, request.version)
+
+    def _kept(self, request: PromptRequest) -> list[_Message]:
+        """The messages that are sent, as of the request's version."""
+        path = self._path(request.leaf_id)
+        for message_id, message in path:
+            if message.made > request.version:
+                raise _not_in_the_history(message_id)
+        if request.trimming is not None:
+            first_kept = request.trimming.first_kept_message_id
+            places = [place for place, (message_id, _) in enumerate(path) if message_id == first_kept]
+            if not places:
+                raise _not_on_the_branch(first_kept)
+            path = path[places[0] :]
+        return [
+            message
+            if message.since <= request.version
+            # Before its end a reply counts as one without a text, and is left out.
+            else replace(message, text=b"")
+            for _, message in path
+        ]
+
+    def _path(self, leaf_id: UUID | None) -> list[tuple[UUID, _Message]]:
+        path: list[tuple[UUID, _Message]] = []
+        while leaf_id is not None:
+            message = self._message(leaf_id)
+            path.append((leaf_id, message))
+            leaf_id = message.parent_id
+        path.reverse()
+        return path
+
+    def _message(self, message_id: UUID) -> _Message:
+        message = self._messages.get(message_id)
+        if message is None:
+            if self._base is None:
+                raise _not_in_the_history(message_id)
+            message = self._base._message(message_id)
+        return message
+
+
+def _piece(message: _Message, role: str) -> tuple[bytes, str]:
+    """What a message adds to a body that ends inside the text of a message of `role`, and the role it ends with."""
+    if message.role == "assistant" and not message.text:
+        return b"", role
+    if message.role != role:
+        return _closing(role) + b',{"content":"' + message.text, message.role
+    if message.continues is not None:
+        return message.text, role
+    return _BLANK_LINE + message.text, role
+
+
+def _closing(role: str) -> bytes:
+    return b'","role":"' + role.encode("ascii") + b'"}'
+
+
+def _not_on_the_branch(first_kept: UUID) -> CannotRebuildPrompt:
+    return CannotRebuildPrompt(
+        f"Message {first_kept}, the first one kept, is not on the branch that was sent."
+    )
+
+
+def _not_in_the_history(message_id: UUID) -> CannotRebuildPrompt:
+    return CannotRebuildPrompt(
+        f"Message {message_id} is not in the conversation's history at the recorded version. "
+        "The events may be incomplete; check the store."
+    )
