@@ -13,10 +13,19 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from backend.application.conversations import Conversations
 from backend.application.execution import Handling, Services
 from backend.application.handlers import handle
 from backend.application.history import rebuild_prompt
-from backend.application.ports import Answer, EventStore, IdempotencyKey, Ids, InstallationDefaults
+from backend.application.ports import (
+    Answer,
+    EventStore,
+    IdempotencyKey,
+    Ids,
+    InstallationDefaults,
+    ModelKnowledge,
+    NothingKnown,
+)
 from backend.domain import commands as c
 from backend.domain import events as e
 from backend.domain import outcomes
@@ -47,6 +56,7 @@ class Core:
     """One person and one worker in front of a store.
 
     claim: how a worker claims a queued call; needed only for commands of workers.
+    conversations: what is kept from one command to the next, None for nothing.
     """
 
     def __init__(
@@ -57,13 +67,25 @@ class Core:
         claim: ClaimOf | None = None,
         model: str = MODEL,
         ids: Ids | None = None,
+        conversations: Conversations | None = None,
+        models: ModelKnowledge | None = None,
+        continues_replies: bool = True,
     ) -> None:
         self.store = store
         self.owner_id = owner_id
         self.pauses: list[int] = []
         self._claim = claim if claim is not None else getattr(store, "claim", None)
         defaults = InstallationDefaults("New conversation", SYSTEM, model)
-        self._services = Services(store, TickingClock(), ids or CountedIds(), self._pause, defaults)
+        self._services = Services(
+            store,
+            TickingClock(),
+            ids or CountedIds(),
+            self._pause,
+            defaults,
+            models=models or NothingKnown(),
+            continues_replies=continues_replies,
+            conversations=conversations,
+        )
 
     def _pause(self, attempt: int) -> None:
         self.pauses.append(attempt)
