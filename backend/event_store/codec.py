@@ -13,9 +13,11 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, get_args, get_origin
-from uuid import UUID
+from uuid import UUID, SafeUUID
 
 Reviver = Callable[[Any], Any]
+_UUID_LENGTH, _UUID_BYTES = 36, 16
+_UNKNOWN = SafeUUID.unknown
 
 
 class UnreadableEvent(ValueError):
@@ -50,6 +52,23 @@ def parse_time(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
+def parse_uuid(text: str) -> UUID:
+    """The UUID of a stored text in its one written form; several times faster than UUID(text).
+
+    A long conversation holds some ten thousand of them. Raises ValueError for any other text.
+    """
+    try:
+        raw = bytes.fromhex(text.replace("-", ""))
+    except ValueError:
+        raw = b""
+    if len(text) != _UUID_LENGTH or len(raw) != _UUID_BYTES:
+        raise ValueError(f"{text[:50]!r} is not a UUID as it is stored, in 36 characters.")
+    made = object.__new__(UUID)
+    object.__setattr__(made, "int", int.from_bytes(raw, "big"))
+    object.__setattr__(made, "is_safe", _UNKNOWN)
+    return made
+
+
 def revive(owner: type, name: str, stored: Any) -> Any:
     """The value of field `name` of class `owner` from its stored JSON."""
     try:
@@ -73,7 +92,7 @@ def _same(value: Any) -> Any:
 
 def _reviver(hint: Any) -> Reviver:
     if hint is UUID:
-        return UUID
+        return parse_uuid
     if hint is datetime:
         return parse_time
     if dataclasses.is_dataclass(hint):

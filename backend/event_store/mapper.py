@@ -6,6 +6,7 @@ Takes the place of the library's mapper, whose transcoding wraps every id and ti
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +16,7 @@ from eventsourcing.utils import TopicError, get_topic, resolve_topic
 
 from backend.domain import conversation, events, model_call
 from backend.domain.events import VerbatimEvent
-from backend.event_store.codec import UnreadableEvent, revive, revivers_of, to_plain
+from backend.event_store.codec import Reviver, UnreadableEvent, revivers_of, to_plain
 from backend.event_store.upcasting import UPCASTERS, Upcasters
 
 # Imported so that every topic is registered before the first stored event is read.
@@ -23,7 +24,6 @@ REGISTERED = (conversation.Conversation, model_call.ModelCall, events.VerbatimEv
 
 # The library's `timestamp` is stored, like everywhere else in the product, as `at`.
 STORED_NAMES = {"timestamp": "at"}
-_FIELD_NAMES = {stored: name for name, stored in STORED_NAMES.items()}
 _IN_COLUMNS = frozenset({"originator_id", "originator_version"})
 
 
@@ -38,8 +38,29 @@ def encode_payload(event: VerbatimEvent) -> bytes:
 
 
 def decode_payload(state: bytes) -> dict[str, Any]:
-    payload: dict[str, Any] = json.loads(state)
+    payload: dict[str, Any] = json.loads(state.decode("utf-8"))
     return payload
+
+
+@cache
+def _revivers_by_stored_name(event_class: type) -> dict[str, tuple[str, Reviver]]:
+    """For each field as it is called in a payload: its attribute, and what makes its value."""
+    return {
+        STORED_NAMES.get(name, name): (name, make)
+        for name, make in revivers_of(event_class).items()
+        if name not in _IN_COLUMNS
+    }
+
+
+def _refuse(event_class: type, payload: dict[str, Any]) -> None:
+    """Raises UnreadableEvent, naming the fields that are missing or unknown."""
+    known = _revivers_by_stored_name(event_class).keys()
+    unknown, missing = sorted(payload.keys() - known), sorted(known - payload.keys())
+    if unknown:
+        raise UnreadableEvent(
+            f"{event_class.__name__} has no field {unknown[0]!r}; an upcaster is missing for it."
+        )
+    raise UnreadableEvent(f"{event_class.__name__} lacks {', '.join(missing)}.")
 
 
 class VerbatimMapper(Mapper[UUID]):
@@ -67,11 +88,10 @@ class VerbatimMapper(Mapper[UUID]):
                 raise UnreadableEvent("the stored JSON is not an object.")
             topic, payload = self._upcasters.upcast(stored_event.topic, stored_payload)
             event_class = resolve_topic(topic)
-            fields = {_FIELD_NAMES.get(name, name): value for name, value in payload.items()}
-            missing = revivers_of(event_class).keys() - fields.keys() - _IN_COLUMNS
-            if missing:
-                raise UnreadableEvent(f"{event_class.__name__} lacks {', '.join(sorted(missing))}.")
-            state = {name: revive(event_class, name, value) for name, value in fields.items()}
+            revivers = _revivers_by_stored_name(event_class)
+            if payload.keys() != revivers.keys():
+                _refuse(event_class, payload)
+            state = {name: make(payload[stored]) for stored, (name, make) in revivers.items()}
         except (ValueError, TypeError, LookupError, TopicError) as error:
             raise UnreadableEvent(
                 f"Event {stored_event.originator_version} of stream {stored_event.originator_id} "

@@ -90,7 +90,7 @@ def test_only_our_own_events_are_stored() -> None:
         (lambda s: changed(s, topic="NobodyKnows.v1"), "NobodyKnows"),
         (lambda s: changed(s, title=...), "ConversationRenamed lacks title"),
         (lambda s: changed(s, colour="red"), "has no field 'colour'"),
-        (lambda s: changed(s, event_id="not an id"), "badly formed"),
+        (lambda s: changed(s, event_id="not an id"), "is not a UUID"),
         (lambda s: changed(s, at="yesterday"), "yesterday"),
         (lambda s: StoredEvent(s.originator_id, s.originator_version, s.topic, b"{"), "Expecting"),
         (lambda s: StoredEvent(s.originator_id, s.originator_version, s.topic, b"\xff"), "utf-8"),

@@ -55,7 +55,7 @@ def test_an_old_topic_has_one_upcaster() -> None:
     [
         ({"title": ...}, "lacks title"),
         ({"colour": "red"}, "no field 'colour'"),
-        ({"event_id": "not an id"}, "badly formed"),
+        ({"event_id": "not an id"}, "is not a UUID"),
         ({"at": "yesterday"}, "Invalid isoformat"),
     ],
 )
