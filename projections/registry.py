@@ -6,14 +6,19 @@ from projections.conversation_list.projector import ConversationListProjector
 from projections.live_changes.projector import LiveChangesProjector
 from projections.model_calls.projector import ModelCallsProjector
 from projections.projector import Projector
+from projections.replays.projector import ReplaysProjector
+from projections.search.projector import SearchProjector
 from projections.transcript.projector import TranscriptProjector
 
-# live_changes is last: when browsers hear of a change, the other tables mostly have it already.
+# live_changes comes late: when browsers hear of a change, the tables of their screens mostly have it already.
+# Behind it is only search, which takes longest and which nobody looks at while a reply is written.
 PROJECTORS: tuple[type[Projector], ...] = (
     ConversationListProjector,
     TranscriptProjector,
     ModelCallsProjector,
+    ReplaysProjector,
     LiveChangesProjector,
+    SearchProjector,
 )
 
 

@@ -12,7 +12,8 @@ class ConversationListRow(models.Model):
     """One conversation with its settings and counts, as of `version` of its stream.
 
     updated_at: the last thing somebody or a model wrote, or the last rename; pinning and archiving do
-    not move it. pending_replies: replies whose text has not been recorded yet.
+    not move it. message_count: messages written here, without those that a fork inherits. pending_replies:
+    replies whose text has not been recorded yet. selected_leaf_id: may be an inherited message.
     """
 
     id = models.UUIDField(primary_key=True)
@@ -45,3 +46,26 @@ class ConversationListRow(models.Model):
     def pending_reply(self) -> bool:
         """Whether a reply is being written."""
         return self.pending_replies > 0
+
+
+class ConversationSettingsRow(models.Model):
+    """The settings in force in a conversation from `version` on, one row for each event that set them.
+
+    A fork begins with those of its source, whatever has become of the source since. id: of the event.
+    """
+
+    id = models.UUIDField(primary_key=True)
+    conversation_id = models.UUIDField()
+    version = models.IntegerField()
+    model = models.TextField()
+    system_prompt = models.TextField()
+    params = models.JSONField()
+
+    objects: ClassVar[models.Manager[ConversationSettingsRow]] = models.Manager()
+
+    class Meta:
+        app_label = "projections"
+        db_table = "read_conversation_settings"
+        indexes: ClassVar = [
+            models.Index(fields=["conversation_id", "version"], name="read_conversation_settings_at"),
+        ]

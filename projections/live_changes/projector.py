@@ -58,16 +58,48 @@ class LiveChangesProjector(Projector):
         self._add(event, position, {})
 
     def on_user_message_sent(self, event: e.UserMessageSent, position: int) -> None:
-        self._add(event, position, {"message_id": str(event.message_id)})
+        data = {"message_id": str(event.message_id), "parent_id": _text(event.parent_id)}
+        self._add(event, position, data)
 
     def on_reply_requested(self, event: e.ReplyRequested, position: int) -> None:
-        self._add(event, position, _reply_ids(event))
+        data: dict[str, Any] = {
+            **_reply_ids(event),
+            "parent_id": _text(event.parent_id),
+            "continues": _text(event.continues),
+        }
+        if event.replay is not None:
+            data |= {"replay_id": str(event.replay.replay_id), "turn": event.replay.turn}
+        self._add(event, position, data)
 
     def on_reply_recorded(self, event: e.ReplyRecorded, position: int) -> None:
-        error = None
-        if event.error is not None:
-            error = {"code": storable(event.error.code), "message": storable(event.error.message)}
-        self._add(event, position, {**_reply_ids(event), "outcome": event.outcome, "error": error})
+        data = {**_reply_ids(event), "outcome": event.outcome, "error": _error(event.error)}
+        self._add(event, position, data)
+
+    def on_branch_selected(self, event: e.BranchSelected, position: int) -> None:
+        self._add(event, position, {"leaf_id": str(event.leaf_id)})
+
+    def on_branch_hidden(self, event: e.BranchHidden, position: int) -> None:
+        self._add(event, position, {"leaf_id": str(event.leaf_id)})
+
+    def on_branch_shown(self, event: e.BranchShown, position: int) -> None:
+        self._add(event, position, {"leaf_id": str(event.leaf_id)})
+
+    def on_replay_requested(self, event: e.ReplayRequested, position: int) -> None:
+        data = {"replay_id": str(event.replay_id), "leaf_id": str(event.leaf_id)}
+        self._add(event, position, {**data, "turns_total": event.turns_total})
+
+    def on_replay_stopped(self, event: e.ReplayStopped, position: int) -> None:
+        data = {"replay_id": str(event.replay_id), "turn": event.turn, "error": _error(event.error)}
+        self._add(event, position, data)
+
+    def on_replay_resumed(self, event: e.ReplayResumed, position: int) -> None:
+        self._add(event, position, {"replay_id": str(event.replay_id)})
+
+    def on_replay_finished(self, event: e.ReplayFinished, position: int) -> None:
+        self._add(event, position, {"replay_id": str(event.replay_id), "leaf_id": str(event.leaf_id)})
+
+    def on_replay_cancelled(self, event: e.ReplayCancelled, position: int) -> None:
+        self._add(event, position, {"replay_id": str(event.replay_id)})
 
     def on_model_call_requested(self, event: e.ModelCallRequested, position: int) -> None:
         if event.originator_id not in self._streams:
@@ -83,14 +115,15 @@ class LiveChangesProjector(Projector):
         self._add(event, position, {"attempt": event.attempt})
 
     def on_model_call_attempt_ended(self, event: e.ModelCallAttemptEnded, position: int) -> None:
-        error = None
-        if event.error is not None:
-            error = {"code": storable(event.error.code), "message": storable(event.error.message)}
-        outcome = outcome_of_end(event)
         self._add(
             event,
             position,
-            {"attempt": event.attempt, "outcome": outcome, "final": event.final, "error": error},
+            {
+                "attempt": event.attempt,
+                "outcome": outcome_of_end(event),
+                "final": event.final,
+                "error": _error(event.error),
+            },
         )
         stream = self._streams.get(event.originator_id)
         if event.final and stream is not None:
@@ -125,6 +158,16 @@ class LiveChangesProjector(Projector):
 def _reply_ids(event: e.ReplyRequested | e.ReplyRecorded) -> dict[str, str]:
     """A reply is a message too, so it goes by both names."""
     return {"message_id": str(event.reply_id), "reply_id": str(event.reply_id), "call_id": str(event.call_id)}
+
+
+def _error(error: e.ReplyError | e.CallError | None) -> dict[str, str] | None:
+    if error is None:
+        return None
+    return {"code": storable(error.code), "message": storable(error.message)}
+
+
+def _text(message_id: UUID | None) -> str | None:
+    return None if message_id is None else str(message_id)
 
 
 def _pruned_through() -> int:

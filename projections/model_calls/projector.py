@@ -10,6 +10,7 @@ from uuid import UUID
 from backend.application.ports import RecordedEvent
 from backend.domain import events as e
 from backend.domain.outcomes import PENDING, outcome_of_end
+from backend.domain.prompt_request import Trimming
 from projections.model_calls.read_table import ModelCallRow
 from projections.projector import MissingRow, Projector, storable, storable_json, stream_ids, upsert
 
@@ -36,6 +37,17 @@ class EventEntry(TypedDict):
     topic: str
     position: int
     at: str
+
+
+class TrimmingEntry(TypedDict):
+    """Which earlier messages were not sent, and by which rule."""
+
+    policy: str
+    policy_version: int
+    first_kept_message_id: str
+    omitted_count: int
+    counted_tokens: int
+    context_tokens: int
 
 
 class ModelCallsProjector(Projector):
@@ -82,6 +94,7 @@ class ModelCallsProjector(Projector):
             conversation_version=request.version,
             builder=request.builder,
             serializer=request.serializer,
+            trimming=_trimming(request.trimming),
             body_sha256=event.body_sha256,
             body_length=event.body_length,
             requested_at=event.timestamp,
@@ -156,6 +169,19 @@ def _ended(attempts: Sequence[AttemptEntry], event: e.ModelCallAttemptEnded) -> 
         chunk_count=event.chunk_count,
         finish_reason=_storable_or_none(event.finish_reason),
         error=_error(event),
+    )
+
+
+def _trimming(trimming: Trimming | None) -> TrimmingEntry | None:
+    if trimming is None:
+        return None
+    return TrimmingEntry(
+        policy=storable(trimming.policy),
+        policy_version=trimming.policy_version,
+        first_kept_message_id=str(trimming.first_kept_message_id),
+        omitted_count=trimming.omitted_count,
+        counted_tokens=trimming.counted_tokens,
+        context_tokens=trimming.context_tokens,
     )
 
 

@@ -11,7 +11,7 @@ from django.db import models
 class ModelCallRow(models.Model):
     """One call as of `version` of its stream. Times of the last end in whole milliseconds.
 
-    outcome: pending until the final end. attempts: list of AttemptEntry, oldest first. events: list of
+    outcome: pending until the final end. trimming: a TrimmingEntry, null where all messages were sent. attempts: list of AttemptEntry, oldest first. events: list of
     EventEntry, ascending versions. started_at: of the first attempt; ended_at: of the final end.
     """
 
@@ -28,6 +28,7 @@ class ModelCallRow(models.Model):
     conversation_version = models.IntegerField()
     builder = models.TextField()
     serializer = models.TextField()
+    trimming = models.JSONField(null=True)
     body_sha256 = models.TextField()
     body_length = models.BigIntegerField()
     requested_at = models.DateTimeField()

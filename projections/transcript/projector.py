@@ -52,9 +52,16 @@ class TranscriptProjector(Projector):
         upsert(TranscriptRow, [self._rows[key] for key in sorted(self._changed_rows)])
 
     def on_conversation_started(self, event: e.ConversationStarted, position: int) -> None:
-        self._heads[event.originator_id] = TranscriptHeadRow(
+        head = TranscriptHeadRow(
             conversation_id=event.originator_id, owner_id=event.owner_id, version=event.originator_version
         )
+        origin = event.forked_from
+        if origin is not None:
+            head.forked_from_conversation_id = origin.conversation_id
+            head.forked_from_version = origin.version
+            head.forked_from_message_id = head.selected_leaf_id = origin.message_id
+            head.forked_from_depth = self._depth(origin.message_id, event)
+        self._heads[event.originator_id] = head
 
     def on_user_message_sent(self, event: e.UserMessageSent, position: int) -> None:
         self._add(event, event.message_id, event.parent_id, role=USER).content = storable(event.content)
@@ -63,6 +70,9 @@ class TranscriptProjector(Projector):
         row = self._add(event, event.reply_id, event.parent_id, role=ASSISTANT)
         row.outcome = PENDING
         row.call_id = event.call_id
+        row.continues = event.continues
+        if event.replay is not None:
+            row.replay_id, row.replay_turn = event.replay.replay_id, event.replay.turn
         self._row_of_call[event.call_id] = row
 
     def on_reply_recorded(self, event: e.ReplyRecorded, position: int) -> None:
@@ -79,11 +89,25 @@ class TranscriptProjector(Projector):
         )
         self._changed_rows.add(row.id)
 
+    def on_branch_selected(self, event: e.BranchSelected, position: int) -> None:
+        self._head(event).selected_leaf_id = event.leaf_id
+
+    def on_branch_hidden(self, event: e.BranchHidden, position: int) -> None:
+        head = self._head(event)
+        if event.leaf_id not in head.hidden_leaf_ids:
+            head.hidden_leaf_ids = [*head.hidden_leaf_ids, event.leaf_id]
+
+    def on_branch_shown(self, event: e.BranchShown, position: int) -> None:
+        head = self._head(event)
+        head.hidden_leaf_ids = [leaf_id for leaf_id in head.hidden_leaf_ids if leaf_id != event.leaf_id]
+
     def on_model_call_requested(self, event: e.ModelCallRequested, position: int) -> None:
         if event.reply_id is None:
             return  # a call for a title, or of an outside client: no message waits for it
         row = self._reply(event.reply_id, event)
         row.model = storable(event.prompt_request.model)
+        trimming = event.prompt_request.trimming
+        row.omitted_count = None if trimming is None else trimming.omitted_count
         self._changed_rows.add(row.id)
 
     def on_model_call_attempt_ended(self, event: e.ModelCallAttemptEnded, position: int) -> None:
@@ -100,11 +124,7 @@ class TranscriptProjector(Projector):
         self, event: e.ConversationEvent, message_id: UUID, parent_id: UUID | None, *, role: str
     ) -> TranscriptRow:
         """A new message below its parent, which becomes the selected leaf."""
-        depth = 0
-        if parent_id is not None:
-            if parent_id not in self._depths:
-                raise MissingRow("message", parent_id, event)
-            depth = self._depths[parent_id] + 1
+        depth = 0 if parent_id is None else self._depth(parent_id, event) + 1
         row = TranscriptRow(
             id=message_id,
             conversation_id=event.originator_id,
@@ -120,6 +140,12 @@ class TranscriptProjector(Projector):
         self._head(event).selected_leaf_id = message_id
         return row
 
+    def _depth(self, message_id: UUID, event: e.VerbatimEvent) -> int:
+        """How far a message is from the first one; in a fork it may be another conversation's."""
+        if message_id not in self._depths:
+            raise MissingRow("message", message_id, event)
+        return self._depths[message_id]
+
     def _head(self, event: e.VerbatimEvent) -> TranscriptHeadRow:
         head = self._heads.get(event.originator_id)
         if head is None:
@@ -134,11 +160,13 @@ class TranscriptProjector(Projector):
 
 
 def _ids_asked_for(batch: Sequence[RecordedEvent]) -> tuple[set[UUID], set[UUID]]:
-    """The replies that the batch changes, and the parents whose depth it asks for."""
+    """The replies that the batch changes, and the messages whose depth it asks for."""
     replies: set[UUID] = set()
     parents: set[UUID] = set()
     for recorded in batch:
         match recorded.event:
+            case e.ConversationStarted(forked_from=e.ForkOrigin(message_id=message_id)):
+                parents.add(message_id)
             case e.UserMessageSent(parent_id=parent_id) if parent_id is not None:
                 parents.add(parent_id)
             case e.ReplyRequested(parent_id=parent_id):

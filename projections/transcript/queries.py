@@ -5,28 +5,33 @@ For rows and position from one moment, ask inside `projections.tracking.snapshot
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import connection
 from django.db.models import Q
+from django.db.models.functions import Left
 
-from backend.domain.errors import UnknownMessage
+from backend.domain.events import ReplayTurn
+from projections.transcript.branches import Branches, walk_up
 from projections.transcript.read_table import TranscriptHeadRow, TranscriptRow
 
-# Only ids walk up the tree; texts are read once, for the messages that were found.
-_WALK_UP = """
-WITH RECURSIVE branch (id, parent_id, step) AS (
-    SELECT id, parent_id, 1 FROM read_transcript WHERE id = %(start)s AND conversation_id = %(conversation)s
+EXCERPT_CHARACTERS: Final = 120
+# So that an excerpt is still full after line ends and runs of blanks have become single ones.
+_READ_FOR_EXCERPT: Final = 400
+
+_NEAREST_CALL: Final = """
+WITH RECURSIVE branch (parent_id, call_id) AS (
+    SELECT parent_id, call_id FROM read_transcript WHERE id = %s
     UNION ALL
-    SELECT message.id, message.parent_id, branch.step + 1
+    SELECT message.parent_id, message.call_id
     FROM branch JOIN read_transcript AS message ON message.id = branch.parent_id
-    WHERE branch.step < %(limit)s
+    WHERE branch.call_id IS NULL
 )
-SELECT id FROM branch ORDER BY step DESC
+SELECT call_id FROM branch WHERE call_id IS NOT NULL
 """
 
 
@@ -38,9 +43,11 @@ class TokenUsage:
 
 @dataclass(frozen=True)
 class TranscriptMessage:
-    """One message and its place among its siblings: messages of the same role below the same parent.
+    """One message and its place among its siblings: messages below the same parent, whoever wrote them.
 
+    conversation_id: where it was written; inherited: that is another conversation than the one asked for.
     sibling_ids: itself among them, oldest first; sibling_index: its place there, from 0.
+    hidden: all branches through it are hidden. omitted_count: earlier messages that its call did not send.
     """
 
     id: UUID
@@ -62,6 +69,11 @@ class TranscriptMessage:
     first_token_ms: int | None
     finish_reason: str | None
     sibling_ids: tuple[UUID, ...]
+    continues: UUID | None
+    omitted_count: int | None
+    replay: ReplayTurn | None
+    hidden: bool
+    inherited: bool
 
     @property
     def sibling_index(self) -> int:
@@ -82,8 +94,51 @@ class TranscriptPage:
 
     conversation_id: UUID
     leaf_id: UUID | None
+    selected_leaf_id: UUID | None
     messages: tuple[TranscriptMessage, ...]
     older_before: UUID | None
+
+
+@dataclass(frozen=True)
+class TreeNode:
+    """One message without its text. excerpt: how it begins, on one line."""
+
+    id: UUID
+    conversation_id: UUID
+    parent_id: UUID | None
+    role: str
+    at: datetime
+    outcome: str | None
+    excerpt: str
+    model: str | None
+    call_id: UUID | None
+    depth: int
+    version: int
+    continues: UUID | None
+    replay: ReplayTurn | None
+    hidden: bool
+    inherited: bool
+
+
+@dataclass(frozen=True)
+class Tree:
+    """All messages of a conversation, parents before their children; in a fork the inherited path first."""
+
+    conversation_id: UUID
+    selected_leaf_id: UUID | None
+    nodes: tuple[TreeNode, ...]
+
+
+@dataclass(frozen=True)
+class BranchSummary:
+    """How many branches a conversation has, by whether they are shown.
+
+    fork_message_number: in a fork, the number in the branch of the message it goes on from, from 1.
+    """
+
+    branch_count: int
+    hidden_branch_count: int
+    fork_message_number: int | None
 
 
 def get_transcript(
@@ -91,85 +146,126 @@ def get_transcript(
     conversation_id: UUID,
     owner_id: UUID | None,
     leaf_id: UUID | None = None,
+    through: UUID | None = None,
     before: UUID | None = None,
     limit: int = 50,
 ) -> TranscriptPage | None:
     """The last `limit` messages of a branch, or those right above the message `before`.
 
-    leaf_id: the end of the branch; None for the selected one. owner_id None: anybody's conversation.
-    None where the conversation is unknown or somebody else's. Raises UnknownMessage, naming `leaf` or
-    `before`, for a message that this conversation does not have.
+    leaf_id: the end of the branch; None for the selected one, or, with `through`, for the one through that
+    message: the selected one if it holds it, else the newest visible one. owner_id None: anybody's
+    conversation. None where the conversation is unknown or somebody else's. Raises UnknownMessage, naming
+    `leaf`, `through` or `before`, for a message that this conversation neither has nor inherits.
     """
-    heads = TranscriptHeadRow.objects.filter(conversation_id=conversation_id)
-    head = (heads if owner_id is None else heads.filter(owner_id=owner_id)).first()
+    head = _head(conversation_id, owner_id)
     if head is None:
         return None
-    leaf = head.selected_leaf_id if leaf_id is None else leaf_id
-    if leaf_id is not None and not _exists(conversation_id, leaf_id):
-        raise UnknownMessage(leaf_id, conversation_id, field="leaf")
-    start = leaf if before is None else _parent_of(conversation_id, before)
-    ids = [] if start is None else _branch_ids(conversation_id, start, limit)
+    branches = Branches(head)
+    leaf = head.selected_leaf_id
+    if leaf_id is not None:
+        branches.require(leaf_id, field="leaf")
+        leaf = leaf_id
+    elif through is not None:
+        branches.require(through, field="through")
+        leaf = branches.leaf_through(through)
+    start = leaf if before is None else branches.require(before, field="before")
+    ids = [] if start is None else [place.id for place in walk_up(start, limit)]
     found = TranscriptRow.objects.in_bulk(ids)
-    messages = _with_siblings(conversation_id, [found[message_id] for message_id in ids])
+    messages = _messages(branches, [found[message_id] for message_id in ids])
     older = messages[0].id if messages and messages[0].parent_id is not None else None
-    return TranscriptPage(conversation_id, leaf, messages, older)
+    return TranscriptPage(conversation_id, leaf, head.selected_leaf_id, messages, older)
+
+
+def get_tree(*, conversation_id: UUID, owner_id: UUID | None) -> Tree | None:
+    """Every message of a conversation, without texts. None where it is unknown or somebody else's."""
+    head = _head(conversation_id, owner_id)
+    if head is None:
+        return None
+    branches = Branches(head)
+    own = _node_rows(Q(conversation_id=conversation_id))
+    path = [place.id for place in branches.inherited]
+    by_id = {row["id"]: row for row in (_node_rows(Q(id__in=path)) if path else ())}
+    inherited = [_node(by_id[message_id], branches.hidden, inherited=True) for message_id in path]
+    nodes = (*inherited, *(_node(row, branches.hidden, inherited=False) for row in own))
+    return Tree(conversation_id, head.selected_leaf_id, nodes)
+
+
+def get_branch_summary(*, conversation_id: UUID, owner_id: UUID | None) -> BranchSummary | None:
+    """How many branches there are. None where the conversation is unknown or somebody else's."""
+    head = _head(conversation_id, owner_id)
+    if head is None:
+        return None
+    leaves = Branches(head).leaf_ids()
+    hidden = len(leaves & set(head.hidden_leaf_ids))
+    depth = head.forked_from_depth
+    return BranchSummary(len(leaves) - hidden, hidden, None if depth is None else depth + 1)
 
 
 def get_message(*, message_id: UUID, owner_id: UUID | None) -> TranscriptMessage | None:
-    """One message, or None where it is unknown or somebody else's. owner_id None: anybody's."""
+    """One message as the conversation shows it that wrote it; None where it is unknown or somebody else's.
+
+    owner_id None: anybody's.
+    """
     row = TranscriptRow.objects.filter(id=message_id).first()
-    if row is None:
+    head = None if row is None else _head(row.conversation_id, owner_id)
+    if row is None or head is None:
         return None
-    heads = TranscriptHeadRow.objects.filter(conversation_id=row.conversation_id)
-    if owner_id is not None and not heads.filter(owner_id=owner_id).exists():
+    return _messages(Branches(head), [row])[0]
+
+
+def get_previous_call_id(*, leaf_id: UUID, owner_id: UUID | None) -> UUID | None:
+    """The call of the nearest reply at or above a message; None without one, or for somebody else's message.
+
+    leaf_id: the last message that a call sent; so the answer is the call before that one on its branch.
+    """
+    row = TranscriptRow.objects.filter(id=leaf_id).only("conversation_id").first()
+    if row is None or _head(row.conversation_id, owner_id) is None:
         return None
-    return _with_siblings(row.conversation_id, [row])[0]
+    with connection.cursor() as cursor:
+        cursor.execute(_NEAREST_CALL, [leaf_id])
+        found = cursor.fetchone()
+    return None if found is None else found[0]
 
 
 def pending_replies(*, conversation_id: UUID, owner_id: UUID | None) -> tuple[TranscriptMessage, ...]:
     """The replies of a conversation that are being written, oldest first. owner_id None: anybody's."""
-    heads = TranscriptHeadRow.objects.filter(conversation_id=conversation_id)
-    if owner_id is not None and not heads.filter(owner_id=owner_id).exists():
+    head = _head(conversation_id, owner_id)
+    if head is None:
         return ()
     rows = TranscriptRow.objects.filter(conversation_id=conversation_id, outcome="pending").order_by(
         "version"
     )
-    return _with_siblings(conversation_id, list(rows))
+    return _messages(Branches(head), list(rows))
 
 
-def _branch_ids(conversation_id: UUID, start: UUID, limit: int) -> list[UUID]:
-    with connection.cursor() as cursor:
-        cursor.execute(_WALK_UP, {"start": start, "conversation": conversation_id, "limit": limit})
-        return [message_id for (message_id,) in cursor.fetchall()]
+def _head(conversation_id: UUID, owner_id: UUID | None) -> TranscriptHeadRow | None:
+    heads = TranscriptHeadRow.objects.filter(conversation_id=conversation_id)
+    return (heads if owner_id is None else heads.filter(owner_id=owner_id)).first()
 
 
-def _exists(conversation_id: UUID, message_id: UUID) -> bool:
-    return TranscriptRow.objects.filter(id=message_id, conversation_id=conversation_id).exists()
-
-
-def _parent_of(conversation_id: UUID, message_id: UUID) -> UUID | None:
-    rows = TranscriptRow.objects.filter(id=message_id, conversation_id=conversation_id)
-    parents = list(rows.values_list("parent_id", flat=True))
-    if not parents:
-        raise UnknownMessage(message_id, conversation_id, field="before")
-    return parents[0]
-
-
-def _with_siblings(conversation_id: UUID, rows: Iterable[TranscriptRow]) -> tuple[TranscriptMessage, ...]:
-    rows = list(rows)
+def _messages(branches: Branches, rows: list[TranscriptRow]) -> tuple[TranscriptMessage, ...]:
     if not rows:
         return ()
-    parents = Q(parent_id__in={row.parent_id for row in rows if row.parent_id is not None})
-    if any(row.parent_id is None for row in rows):
-        parents |= Q(parent_id__isnull=True)
-    siblings: dict[tuple[UUID | None, str], list[UUID]] = {}
-    places = TranscriptRow.objects.filter(parents, conversation_id=conversation_id).order_by("version")
-    for sibling_id, parent_id, role in places.values_list("id", "parent_id", "role"):
-        siblings.setdefault((parent_id, role), []).append(sibling_id)
-    return tuple(_message(row, tuple(siblings[row.parent_id, row.role])) for row in rows)
+    own = branches.own_children(row.parent_id for row in rows)
+    found = []
+    for row in rows:
+        inherited = row.conversation_id != branches.conversation_id
+        first = row.id if inherited else branches.inherited_beside(row.depth, row.parent_id)
+        siblings = own.get(row.parent_id, ())
+        found.append(
+            _message(
+                row,
+                siblings if first is None else (first, *siblings),
+                hidden=row.id in branches.hidden,
+                inherited=inherited,
+            )
+        )
+    return tuple(found)
 
 
-def _message(row: TranscriptRow, sibling_ids: tuple[UUID, ...]) -> TranscriptMessage:
+def _message(
+    row: TranscriptRow, sibling_ids: tuple[UUID, ...], *, hidden: bool, inherited: bool
+) -> TranscriptMessage:
     usage = None
     if row.prompt_tokens is not None or row.completion_tokens is not None:
         usage = TokenUsage(row.prompt_tokens, row.completion_tokens)
@@ -193,4 +289,44 @@ def _message(row: TranscriptRow, sibling_ids: tuple[UUID, ...]) -> TranscriptMes
         first_token_ms=row.first_token_ms,
         finish_reason=row.finish_reason,
         sibling_ids=sibling_ids,
+        continues=row.continues,
+        omitted_count=row.omitted_count,
+        replay=_replay_turn(row.replay_id, row.replay_turn),
+        hidden=hidden,
+        inherited=inherited,
     )
+
+
+def _node_rows(wanted: Q) -> Iterable[Mapping[str, Any]]:
+    """Rows of the table in the order of their versions, of whose texts only the beginning is read."""
+    return (
+        TranscriptRow.objects.filter(wanted)
+        .order_by("version")
+        .values(
+            "id",
+            "conversation_id",
+            "parent_id",
+            "role",
+            "at",
+            "outcome",
+            "model",
+            "call_id",
+            "depth",
+            "version",
+            "continues",
+            "replay_id",
+            "replay_turn",
+            beginning=Left("content", _READ_FOR_EXCERPT),
+        )
+    )
+
+
+def _node(row: Mapping[str, Any], hidden: frozenset[UUID], *, inherited: bool) -> TreeNode:
+    fields = dict(row)
+    replay = _replay_turn(fields.pop("replay_id"), fields.pop("replay_turn"))
+    excerpt = " ".join(fields.pop("beginning").split())[:EXCERPT_CHARACTERS]
+    return TreeNode(**fields, excerpt=excerpt, replay=replay, hidden=row["id"] in hidden, inherited=inherited)
+
+
+def _replay_turn(replay_id: UUID | None, turn: int | None) -> ReplayTurn | None:
+    return None if replay_id is None or turn is None else ReplayTurn(replay_id, turn)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def store(fresh_database: str) -> Iterator[PostgresEventStore]:
     """The real event store on the test's own database."""
-    from tests.integration.projections.stories import real_store
+    from tests.integration.projections.real_store import real_store
 
     with real_store(fresh_database) as found:
         yield found

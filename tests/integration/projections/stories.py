@@ -6,8 +6,7 @@ A story is told to any event store, by seed: the same seed tells the same story.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,16 +15,12 @@ from uuid import UUID
 import psycopg
 from django.db import transaction
 
-from backend.application import call_handlers
+from backend.application.conversations import Conversations
 from backend.application.execution import Handling, Services
 from backend.application.handlers import handle
 from backend.application.ports import (
-    AnnounceCancel,
-    ClaimFence,
-    DequeueUnclaimedCall,
     EventStore,
     InstallationDefaults,
-    QueueCall,
     RecordedEvent,
 )
 from backend.domain import commands as c
@@ -35,30 +30,22 @@ from backend.domain.events import CallError, ReplyError, TokenUsage
 from backend.domain.model_call import AttemptResult
 from backend.event_store.mapper import VerbatimMapper
 from backend.event_store.memory import InMemoryEventStore
-from backend.event_store.store import PostgresEventStore
 from backend.event_store.subscription import EventReader
 from projections.projector import Projector
 from projections.registry import PROJECTORS
-
-assert call_handlers  # imported so that the handlers of what workers record are registered
 
 WORKER = "worker-1"
 Rows = dict[str, list[dict[str, Any]]]
 
 
-def _no_step(cursor: Any, companion: Any, positions: Sequence[int]) -> None:
-    """The queue of calls is not part of these tests."""
+class TightModels:
+    """Models of which one has so little context that earlier messages are left out before long."""
 
+    def context_tokens(self, model: str) -> int | None:
+        return 400 if model == "tight" else None
 
-@contextmanager
-def real_store(database_url: str) -> Iterator[PostgresEventStore]:
-    """The real event store without the tables of the model-call workers."""
-    kinds = (QueueCall, DequeueUnclaimedCall, AnnounceCancel, ClaimFence)
-    store = PostgresEventStore(database_url, dict.fromkeys(kinds, _no_step))
-    try:
-        yield store
-    finally:
-        store.close()
+    def known_models(self) -> frozenset[str] | None:
+        return frozenset({"small", "big", "tight"})
 
 
 @dataclass
@@ -71,6 +58,7 @@ class Story:
     began: datetime = field(default_factory=lambda: datetime.now(UTC) - timedelta(minutes=5))
     conversations: list[tuple[UUID, UUID]] = field(default_factory=list)
     calls: list[tuple[UUID, UUID]] = field(default_factory=list)
+    replays: list[tuple[UUID, UUID, UUID]] = field(default_factory=list)
     claims: dict[UUID, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -83,6 +71,8 @@ class Story:
             ids=self,
             pause=lambda attempt: None,
             defaults=InstallationDefaults(title="New", system_prompt="Be kind.", model="small"),
+            models=TightModels(),
+            conversations=Conversations(self.store),
         )
 
     def now(self) -> datetime:
@@ -121,6 +111,46 @@ class Story:
         answer = self.run(c.SendUserMessage(owner_id, conversation_id, content, **fields))
         self.calls.append((UUID(answer["call_id"]), owner_id))
         return answer
+
+    def fork(self, conversation_id: UUID, owner_id: UUID, message_id: UUID) -> UUID:
+        answer = self.run(c.ForkConversation(owner_id, conversation_id, message_id))
+        self.conversations.append((UUID(answer["id"]), owner_id))
+        return UUID(answer["id"])
+
+    def replay(self, conversation_id: UUID, owner_id: UUID, **fields: Any) -> UUID:
+        answer = self.run(c.StartReplay(owner_id, conversation_id, **fields))
+        self.replays.append((UUID(answer["replay_id"]), conversation_id, owner_id))
+        return UUID(answer["replay_id"])
+
+    def advance(self, replay_id: UUID) -> UUID | None:
+        """Take the step of a replay that is due; the call that it made, None where it made none."""
+        conversation_id, owner_id = self._replay_place(replay_id)
+        if self.run(c.AdvanceReplay(conversation_id, replay_id), actor="model-calls:w")["step"] != "send":
+            return None
+        conversation = self.conversation(conversation_id)
+        reply_id = conversation.replay(replay_id).reply_id
+        assert reply_id is not None
+        call_id = conversation.node(reply_id).call_id
+        assert call_id is not None
+        self.calls.append((call_id, owner_id))
+        return call_id
+
+    def resume(self, replay_id: UUID) -> UUID | None:
+        """Ask again for the reply at which a replay stopped; its call, None where a turn is still to be sent."""
+        conversation_id, owner_id = self._replay_place(replay_id)
+        answer = self.run(c.ResumeReplay(owner_id, conversation_id, replay_id))
+        if answer["call_id"] is None:
+            return None
+        self.calls.append((UUID(answer["call_id"]), owner_id))
+        return UUID(answer["call_id"])
+
+    def conversation(self, conversation_id: UUID) -> Conversation:
+        return Conversations(self.store).load(conversation_id).conversation
+
+    def _replay_place(self, replay_id: UUID) -> tuple[UUID, UUID]:
+        return next(
+            (conversation, owner) for known, conversation, owner in self.replays if known == replay_id
+        )
 
     def answer(self, call_id: UUID, content: str, *, outcome: str = "complete") -> dict[str, Any]:
         """What a worker records of one call that goes its whole way."""
@@ -162,7 +192,7 @@ class Story:
         return self.claims[call_id]
 
     def _step(self) -> None:
-        if not self.conversations or self.random.random() < 0.05:
+        if not self.conversations or self.random.random() < 0.03:
             self.start()
             return
         conversation_id, owner = self.random.choice(self.conversations)
@@ -170,14 +200,22 @@ class Story:
         if choose < 0.3:
             self._send_somewhere(conversation_id, owner)
         elif choose < 0.4:
-            answer = self.run(c.RegenerateReply(owner, conversation_id, self._some_message(conversation_id)))
-            self.calls.append((UUID(answer["call_id"]), owner))
-        elif choose < 0.6:
+            self._write_beside_or_below(conversation_id, owner)
+        elif choose < 0.5:
             self.run(self._change(conversation_id, owner))
-        elif choose < 0.63:
+        elif choose < 0.52:
             self.run(c.DeleteConversation(owner, conversation_id))
-        elif choose < 0.68:
+        elif choose < 0.57:
             self.run(c.RestoreConversation(owner, conversation_id))
+        elif choose < 0.65:
+            self._move_a_branch(conversation_id, owner)
+        elif choose < 0.67:
+            self.fork(conversation_id, owner, self._some_message(conversation_id))
+        elif choose < 0.69:
+            model = self.random.choice(["small", "big"])
+            self.replay(conversation_id, owner, model=model, leaf_id=self._some_message(conversation_id))
+        elif choose < 0.76 and self.replays:
+            self._move_a_replay()
         elif self.calls:
             self._move_a_call()
 
@@ -186,13 +224,50 @@ class Story:
         if parent == "some":
             parent = self._some_message(conversation_id)
         self.send(
-            conversation_id, owner, self._text(), parent_id=parent, model=self.random.choice([None, "big"])
+            conversation_id,
+            owner,
+            self._text() * self.random.choice([1, 1, 1, 40]),
+            parent_id=parent,
+            model=self.random.choice([None, "big", "tight"]),
         )
 
+    def _write_beside_or_below(self, conversation_id: UUID, owner: UUID) -> None:
+        message_id = self._some_message(conversation_id)
+        commands: list[c.Command] = [
+            c.RegenerateReply(owner, conversation_id, message_id),
+            c.EditUserMessage(owner, conversation_id, message_id, self._text()),
+            c.ContinueReply(owner, conversation_id, message_id),
+        ]
+        answer = self.run(self.random.choice(commands))
+        self.calls.append((UUID(answer["call_id"]), owner))
+
+    def _move_a_branch(self, conversation_id: UUID, owner: UUID) -> None:
+        nodes = self.conversation(conversation_id).nodes
+        hidden = [leaf_id for leaf_id in nodes if nodes.is_hidden(leaf_id)]
+        message_id = self._some_message(conversation_id)
+        commands: list[c.Command] = [
+            c.SelectBranch(owner, conversation_id, message_id),
+            c.HideBranch(owner, conversation_id, message_id),
+            c.ShowBranch(owner, conversation_id, self.random.choice(hidden or [message_id])),
+        ]
+        self.run(self.random.choice(commands))
+
+    def _move_a_replay(self) -> None:
+        replay_id, conversation_id, owner = self.random.choice(self.replays[-4:])
+        choose = self.random.random()
+        if choose < 0.1:
+            self.run(c.CancelReplay(owner, conversation_id, replay_id))
+        elif choose < 0.3:
+            self.resume(replay_id)
+        else:
+            call_id = self.advance(replay_id)
+            if call_id is not None and self.random.random() < 0.7:
+                outcome = self.random.choice(["complete", "truncated", "failed"])
+                self.answer(call_id, self._text(), outcome=outcome)
+
     def _some_message(self, conversation_id: UUID) -> UUID:
-        conversation = Conversation.from_events(self.store.read_history(conversation_id)[-1].events)
-        assert conversation is not None
-        return self.random.choice([*conversation.nodes, self.new()])
+        found: UUID = self.random.choice([*self.conversation(conversation_id).nodes, self.new()])
+        return found
 
     def _change(self, conversation_id: UUID, owner: UUID) -> c.ChangeConversation:
         fields: dict[str, Any] = self.random.choice(
@@ -202,7 +277,7 @@ class Story:
                 {"archived": self.random.random() < 0.5},
                 {"system_prompt": self._text()},
                 {
-                    "model": self.random.choice(["small", "big"]),
+                    "model": self.random.choice(["small", "big", "tight"]),
                     "params": {"temperature": 0.5, "stop": ["x"]},
                 },
                 {"title": self._text(), "pinned": True, "archived": True},

@@ -7,12 +7,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from backend.application.ports import RecordedEvent
+from backend.domain import commands as c
 from projections.batches import Fenced, Place, apply_batch, ensure_places, places, tidy
 from projections.live_changes.projector import KEPT, LiveChangesProjector
 from projections.live_changes.queries import changes_after, oldest_cursor
 from projections.live_changes.read_table import LiveChangeRow, LiveStreamRow
 from projections.registry import PROJECTORS
 from tests.integration.projections.stories import apply, empty, in_memory, rows_of
+from tests.integration.projections.talk import Talk
 
 pytestmark = pytest.mark.usefixtures("fresh_database")
 
@@ -36,8 +38,8 @@ def test_each_event_is_told_with_its_ids_and_without_texts() -> None:
         ("conversation_started", {"version": 1}),
         ("system_prompt_changed", {"version": 2}),
         ("model_settings_changed", {"version": 3}),
-        ("user_message_sent", {"version": 4, "message_id": message}),
-        ("reply_requested", {"version": 5, **ids}),
+        ("user_message_sent", {"version": 4, "message_id": message, "parent_id": None}),
+        ("reply_requested", {"version": 5, "parent_id": message, "continues": None, **ids}),
         ("model_call_requested", {"version": 1, "purpose": "reply", **call_ids}),
         ("model_call_started", {"version": 2, "attempt": 1, **call_ids}),
         ("reply_recorded", {"version": 6, "outcome": "failed", "error": error, **ids}),
@@ -50,6 +52,58 @@ def test_each_event_is_told_with_its_ids_and_without_texts() -> None:
     assert {change.conversation_id for change in changes} == {conversation_id}
     assert [change.position for change in changes] == list(range(1, 11))
     assert [c.position for c in changes_after(position=4, owner_id=owner, limit=2)] == [5, 6]
+
+
+def test_branches_and_replays_are_told_with_their_ids() -> None:
+    talk = Talk()
+    one = talk.say("One?")
+    first = talk.reply("first", outcome="truncated")
+    replay_id = talk.story.replay(talk.id, talk.owner, model="big")
+    call = talk.story.advance(replay_id)
+    assert call is not None
+    replayed = talk.story.conversation(talk.id).selected_leaf_id
+    talk.story.answer(call, "", outcome="failed")
+    talk.story.advance(replay_id)
+    again = talk.story.resume(replay_id)
+    assert again is not None
+    reply = talk.store.read_call(again).reply_id
+    talk.story.answer(again, "Yes")
+    talk.story.advance(replay_id)
+    cancelled = talk.story.replay(talk.id, talk.owner, model="big", leaf_id=first)
+    talk.story.run(c.CancelReplay(talk.owner, talk.id, cancelled))
+    talk.select(first)
+    talk.hide(first)
+    talk.show(first)
+    rest = talk.go_on(first, "rest")
+    apply(LiveChangesProjector, talk.store.read_after(0, 1000))
+
+    told: dict[str, list[dict[str, object]]] = {}
+    for change in changes_after(position=0, owner_id=talk.owner):
+        told.setdefault(change.kind, []).append({k: v for k, v in change.data.items() if k != "version"})
+    replay, other = {"replay_id": str(replay_id)}, {"replay_id": str(cancelled)}
+    assert told["replay_requested"] == [
+        {**replay, "leaf_id": str(first), "turns_total": 1},
+        {**other, "leaf_id": str(first), "turns_total": 1},
+    ]
+    [stopped] = told["replay_stopped"]
+    assert stopped["error"] == {
+        "code": "reply_failed",
+        "message": "The reply to turn 1 of 1 ended as failed; it says why. "
+        "Resume the replay to ask for it again.",
+    }
+    assert stopped == {**replay, "turn": 1, "error": stopped["error"]}
+    assert told["replay_resumed"] == [replay]
+    assert told["replay_finished"] == [{**replay, "leaf_id": str(reply)}]
+    assert told["replay_cancelled"] == [other]
+    assert told["branch_selected"][0] == {"leaf_id": str(first)}
+    assert told["branch_hidden"] == told["branch_shown"] == [{"leaf_id": str(first)}]
+    asked, by_replay, by_resumed, continued = told["reply_requested"]
+    assert asked["parent_id"] == str(one)
+    assert {"replay_id", "turn"}.isdisjoint(asked)
+    assert by_replay["message_id"] == str(replayed)
+    assert (by_replay["replay_id"], by_replay["turn"]) == (str(replay_id), 1)
+    assert (by_resumed["reply_id"], by_resumed["turn"]) == (str(reply), 1)
+    assert (continued["reply_id"], continued["continues"]) == (str(rest), str(first))
 
 
 def old_and_new() -> tuple[int, list[RecordedEvent]]:

@@ -38,7 +38,7 @@ def has_passed(position: int) -> bool:
 def test_killing_the_worker_five_times_amid_two_thousand_events_leaves_the_rows_exact(
     fresh_database: str, tmp_path: Path
 ) -> None:
-    events = told_in_memory(seed=11, steps=1700)[:EVENTS]
+    events = told_in_memory(seed=11, steps=2500)[:EVENTS]
     assert len(events) == EVENTS
     chance = random.Random(11)
     share = EVENTS // (KILLS + 1)

@@ -11,18 +11,19 @@ from functools import partial
 from typing import ClassVar
 
 import pytest
-from django.db import connections
+from django.db import connection, connections
+from django.db.migrations.executor import MigrationExecutor
 
 from backend.domain import events as e
 from backend.event_store.store import PostgresEventStore
 from projections.batches import PoisonEvent, ensure_places
 from projections.conversation_list.projector import ConversationListProjector
-from projections.conversation_list.read_table import ConversationListRow
+from projections.conversation_list.read_table import ConversationListRow, ConversationSettingsRow
 from projections.locks import lock_session, rebuild_keys
 from projections.position_table import ProjectionPosition
 from projections.projector import Projector
 from projections.rebuild import NOT_EMPTIED, Progress, RebuildRunning, rebuild
-from projections.registry import PROJECTORS
+from projections.registry import PROJECTORS, read_model_names
 from projections.tracking import Rebuilding, snapshot, statuses, wait_until
 from tests.integration.projections.stories import (
     Story,
@@ -39,6 +40,10 @@ from tests.integration.projections.workers import MANAGE, eventually, manage, wo
 
 def ignore(progress: Progress) -> None:
     """For rebuilds whose progress nobody watches."""
+
+
+def state_of(read_model: str) -> str:
+    return next(status.state for status in statuses() if status.name == read_model)
 
 
 @pytest.mark.parametrize("projector", PROJECTORS, ids=lambda projector: projector.name)
@@ -128,6 +133,26 @@ def test_the_worker_finishes_a_rebuild_that_was_killed(fresh_database: str, empt
     assert present_rows() == wanted
 
 
+def test_an_installation_from_before_forks_gets_its_settings_table_from_the_worker(
+    fresh_database: str,
+) -> None:
+    end = put(told_in_memory(seed=1, steps=200), fresh_database)
+    wanted = rows_from_scratch(fresh_database)["conversation_list"]
+    assert wanted["ConversationSettingsRow"]
+    ensure_places(PROJECTORS)
+    ProjectionPosition.objects.update(position=end)
+    MigrationExecutor(connection).migrate([("projections", "0001_initial")])
+    MigrationExecutor(connection).migrate([("projections", "0002_branches_forks_and_replays")])
+    assert not ConversationSettingsRow.objects.exists()
+    with pytest.raises(Rebuilding), snapshot("conversation_list"):
+        pytest.fail("asked before the settings of old conversations are known")
+
+    with worker_thread(fresh_database, projectors=(ConversationListProjector,)):
+        eventually(lambda: statuses()[0].state == "running", "the worker rebuilds conversation_list")
+
+    assert rows_of(ConversationListProjector) == wanted
+
+
 class Refusing(ConversationListProjector):
     """Takes no renaming."""
 
@@ -161,9 +186,12 @@ def test_the_commands_rebuild_report_and_refuse(fresh_database: str) -> None:
     assert before.returncode == 0, before.stderr
     heading, *lines = before.stdout.splitlines()
     assert heading.split("  ")[0] == "read model"
-    assert [line.split()[0] for line in lines[:4]] == [projector.name for projector in PROJECTORS]
-    assert all(line.split()[1:] == ["0", str(end), str(count), "events", "running"] for line in lines[:4])
-    assert lines[4].startswith("No projection worker is active.")
+    *of_read_models, last = lines[: len(PROJECTORS) + 1]
+    assert [line.split()[0] for line in of_read_models] == [projector.name for projector in PROJECTORS]
+    assert all(
+        line.split()[1:] == ["0", str(end), str(count), "events", "running"] for line in of_read_models
+    )
+    assert last.startswith("No projection worker is active.")
 
     one = manage("rebuild_projection", "transcript", database_url=fresh_database)
     assert one.returncode == 0, one.stderr
@@ -175,7 +203,7 @@ def test_the_commands_rebuild_report_and_refuse(fresh_database: str) -> None:
 
     unknown = manage("rebuild_projection", "transcripts", database_url=fresh_database)
     assert unknown.returncode == 2
-    names = "conversation_list, transcript, model_calls, live_changes"
+    names = ", ".join(read_model_names())
     assert unknown.stderr.strip().endswith(
         f"There is no read model 'transcripts'. The known ones are: {names}."
     )
@@ -194,7 +222,7 @@ def test_the_commands_rebuild_report_and_refuse(fresh_database: str) -> None:
 
 def test_a_rebuild_that_is_interrupted_says_who_finishes_it(fresh_database: str) -> None:
     # Enough events for the rebuild to be in the middle when the interrupt comes.
-    put(told_in_memory(seed=1, steps=1500), fresh_database)
+    put(told_in_memory(seed=1, steps=5000), fresh_database)
     process = subprocess.Popen(
         [sys.executable, str(MANAGE), "rebuild_projection", "live_changes"],
         env={**os.environ, "DATABASE_URL": fresh_database},
@@ -203,7 +231,7 @@ def test_a_rebuild_that_is_interrupted_says_who_finishes_it(fresh_database: str)
         # A test run in the background may have been started with interrupts ignored, which is inherited.
         preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 -- no threads here
     )
-    eventually(lambda: statuses()[3].state == "rebuilding", "the rebuild has begun")
+    eventually(lambda: state_of("live_changes") == "rebuilding", "the rebuild has begun")
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=20)
 
@@ -212,7 +240,7 @@ def test_a_rebuild_that_is_interrupted_says_who_finishes_it(fresh_database: str)
         "live_changes is rebuilt in part only. The projection worker finishes the rebuild; or start it again."
     )
     with worker_thread(fresh_database):
-        eventually(lambda: statuses()[3].state == "running", "the worker finishes it")
+        eventually(lambda: state_of("live_changes") == "running", "the worker finishes it")
     assert present_rows() == rows_from_scratch(fresh_database)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,7 +12,10 @@ import pytest
 from backend.application.ports import RecordedEvent
 from backend.domain.conversation import Conversation
 from backend.domain.events import EVENT_CLASSES, ConversationEvent, ConversationStarted, ModelCallEvent
+from backend.domain.message_tree import Node
+from projections.conversation_list.projector import ConversationListProjector
 from projections.conversation_list.queries import get_conversation
+from projections.live_changes.projector import LiveChangesProjector
 from projections.live_changes.queries import changes_after
 from projections.model_calls.queries import get_model_call
 from projections.projector import Projector
@@ -22,6 +26,14 @@ from tests.integration.projections.stories import apply, empty, in_memory, rows_
 pytestmark = pytest.mark.usefixtures("fresh_database")
 
 SEEDS = (1, 2, 3)
+STEPS = 1200
+
+
+def own_nodes(conversation: Conversation) -> list[Node]:
+    """The messages that a conversation wrote itself, as they came; none of those that a fork inherits."""
+    origin = conversation.forked_from
+    inherited = conversation.nodes.path(None if origin is None else origin.message_id)
+    return [node for node in conversation.nodes.values() if node not in inherited]
 
 
 def in_batches(events: Sequence[RecordedEvent], seed: int, largest: int) -> list[Sequence[RecordedEvent]]:
@@ -35,7 +47,7 @@ def in_batches(events: Sequence[RecordedEvent], seed: int, largest: int) -> list
 
 
 def test_a_story_contains_every_kind_of_event() -> None:
-    told = {recorded.event.TOPIC for seed in SEEDS for recorded in told_in_memory(seed, 700)}
+    told = {recorded.event.TOPIC for seed in SEEDS for recorded in told_in_memory(seed, STEPS)}
 
     assert told == set(EVENT_CLASSES)
 
@@ -45,7 +57,7 @@ def test_a_story_contains_every_kind_of_event() -> None:
 def test_live_rows_are_rebuilt_rows_are_rows_after_double_delivery(
     projector: type[Projector], seed: int
 ) -> None:
-    events = told_in_memory(seed, 700)
+    events = told_in_memory(seed, STEPS)
 
     for batch in in_batches(events, seed, largest=7):
         apply(projector, batch)
@@ -75,14 +87,13 @@ def test_live_rows_are_rebuilt_rows_are_rows_after_double_delivery(
 @pytest.mark.parametrize("seed", SEEDS)
 def test_rows_say_what_the_aggregates_know(seed: int) -> None:
     store, story = in_memory(seed)
-    story.tell(500)
+    story.tell(STEPS)
     events = store.read_after(0, store.end())
     for projector in PROJECTORS:
         apply(projector, events)
 
     for conversation_id, owner_id in story.conversations:
-        conversation = Conversation.from_events(store.read_history(conversation_id)[-1].events)
-        assert conversation is not None
+        conversation = story.conversation(conversation_id)
         row = get_conversation(conversation_id=conversation_id, owner_id=owner_id)
         assert row is not None
         assert (row.owner_id, row.title, row.version) == (owner_id, conversation.title, conversation.version)
@@ -98,18 +109,21 @@ def test_rows_say_what_the_aggregates_know(seed: int) -> None:
             settings.params,
         )
         assert row.selected_leaf_id == conversation.selected_leaf_id
-        assert row.message_count == len(conversation.nodes)
+        written = own_nodes(conversation)
+        assert row.message_count == len(written)
         assert row.pending_replies == len(conversation.pending_call_ids)
         assert row.pending_reply == bool(conversation.pending_call_ids)
 
         head = TranscriptHeadRow.objects.get(conversation_id=conversation_id)
         assert (head.owner_id, head.selected_leaf_id) == (owner_id, conversation.selected_leaf_id)
-        messages = {m.id: m for m in TranscriptRow.objects.filter(conversation_id=conversation_id)}
-        assert {(m.id, m.parent_id, m.role, m.outcome, m.call_id) for m in messages.values()} == {
-            (n.message_id, n.parent_id, n.role, n.outcome, n.call_id) for n in conversation.nodes.values()
-        }
-        for message in messages.values():
-            assert message.depth == (messages[message.parent_id].depth + 1 if message.parent_id else 0)
+        messages = list(TranscriptRow.objects.filter(conversation_id=conversation_id).order_by("version"))
+        assert [(m.id, m.parent_id, m.role, m.outcome, m.call_id, m.continues) for m in messages] == [
+            (n.message_id, n.parent_id, n.role, n.outcome, n.call_id, n.continues) for n in written
+        ]
+        for message in messages:
+            assert message.depth == len(conversation.nodes.path(message.id)) - 1
+            replay_id = conversation.replay_of_reply.get(message.id)
+            assert (message.replay_id, message.replay_turn is None) == (replay_id, replay_id is None)
 
     for call_id, owner_id in story.calls:
         call = store.read_call(call_id)
@@ -131,6 +145,12 @@ def test_rows_say_what_the_aggregates_know(seed: int) -> None:
         ]
         reply = TranscriptRow.objects.get(call_id=call_id)
         assert (reply.id, reply.model) == (call.reply_id, call.prompt_request.model)
+        trimming = call.prompt_request.trimming
+        assert reply.omitted_count == (None if trimming is None else trimming.omitted_count)
+        assert (shown.trimming is None) == (trimming is None)
+        if trimming is not None:
+            first_kept = str(trimming.first_kept_message_id)
+            assert shown.trimming == {**asdict(trimming), "first_kept_message_id": first_kept}
         if call.is_final:
             assert (reply.duration_ms, reply.first_token_ms) == (shown.duration_ms, shown.first_token_ms)
             assert (reply.prompt_tokens, reply.completion_tokens) == (
@@ -144,7 +164,7 @@ def test_rows_say_what_the_aggregates_know(seed: int) -> None:
 
 def test_live_changes_name_the_owner_of_every_event_of_a_conversation_and_its_calls() -> None:
     events = told_in_memory(4, 400)
-    apply(PROJECTORS[-1], events)
+    apply(LiveChangesProjector, events)
     owners = {
         r.event.originator_id: r.event.owner_id for r in events if isinstance(r.event, ConversationStarted)
     }
@@ -187,7 +207,7 @@ def test_activity_moves_updated_at_and_housekeeping_does_not() -> None:
         "ConversationRenamed",
     }
     events = store.read_after(0, store.end())
-    apply(PROJECTORS[0], events)
+    apply(ConversationListProjector, events)
 
     for conversation_id, owner_id in story.conversations:
         row = get_conversation(conversation_id=conversation_id, owner_id=owner_id)

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from backend.domain import commands as c
 from backend.domain.errors import UnknownMessage
-from backend.event_store.memory import InMemoryEventStore
 from projections.conversation_list.queries import get_conversation, list_conversations
 from projections.model_calls.queries import get_model_call, list_model_calls
-from projections.registry import PROJECTORS
 from projections.transcript.projector import TranscriptProjector
 from projections.transcript.queries import (
     TokenUsage,
@@ -24,41 +21,13 @@ from projections.transcript.queries import (
     pending_replies,
 )
 from projections.transcript.read_table import TranscriptHeadRow, TranscriptRow
-from tests.integration.projections.stories import Story, apply, in_memory
+from tests.integration.projections.stories import apply
+from tests.integration.projections.talk import Talk
 
 pytestmark = pytest.mark.usefixtures("fresh_database")
 
 
-class Talk:
-    """One conversation of one person, told step by step."""
-
-    def __init__(self) -> None:
-        self.store: InMemoryEventStore
-        self.story: Story
-        self.store, self.story = in_memory(seed=1)
-        self.id = self.story.start()
-        self.owner = self.story.conversations[0][1]
-
-    def say(self, content: str, **fields: object) -> UUID:
-        return UUID(self.story.send(self.id, self.owner, content, **fields)["message_id"])
-
-    def reply(self, content: str, outcome: str = "complete") -> UUID:
-        call_id = self.story.calls[-1][0]
-        self.story.answer(call_id, content, outcome=outcome)
-        reply_id = self.store.read_call(call_id).reply_id
-        assert reply_id is not None
-        return reply_id
-
-    def again(self, message_id: UUID) -> None:
-        answer = self.story.run(c.RegenerateReply(self.owner, self.id, message_id))
-        self.story.calls.append((UUID(answer["call_id"]), self.owner))
-
-    def project(self) -> None:
-        for projector in PROJECTORS:
-            apply(projector, self.store.read_after(0, self.store.end()))
-
-
-def test_the_selected_branch_is_shown_oldest_first_with_siblings_of_the_same_role() -> None:
+def test_the_selected_branch_is_shown_oldest_first_with_siblings() -> None:
     talk = Talk()
     question = talk.say("One?")
     first = talk.reply("first")

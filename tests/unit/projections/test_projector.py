@@ -93,7 +93,14 @@ def test_texts_no_table_can_keep_get_the_replacement_character() -> None:
 
 
 def test_the_registry_has_one_projector_for_each_name_and_no_table_twice() -> None:
-    assert read_model_names() == ("conversation_list", "transcript", "model_calls", "live_changes")
+    assert read_model_names() == (
+        "conversation_list",
+        "transcript",
+        "model_calls",
+        "replays",
+        "live_changes",
+        "search",
+    )
     tables = [table for projector in PROJECTORS for table in projector.tables]
     assert len(tables) == len(set(tables))
     assert all(table._meta.db_table.startswith("read_") for table in tables)

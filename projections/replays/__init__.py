@@ -1,0 +1,1 @@
+"""Replays: branches that are run again turn by turn, and how far each has come."""

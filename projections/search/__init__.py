@@ -1,0 +1,1 @@
+"""Titles and messages to be found by their words."""
