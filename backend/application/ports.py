@@ -124,25 +124,31 @@ class ClaimFence:
 
 @dataclass(frozen=True)
 class KeepReplay:
-    """Companion: remembers whose a new replay is, and that its first step is due."""
+    """Companion: remembers whose a new replay is, and that its first step is due since this version."""
 
     replay_id: UUID
     conversation_id: UUID
     owner_id: UUID
+    version: int
 
 
 @dataclass(frozen=True)
 class ReplayStepDue:
-    """Companion: tells the workers, once the commit is done, that a replay can go on."""
+    """Companion: tells the workers, once the commit is done, that a replay can go on since this version."""
 
     replay_id: UUID
+    version: int
 
 
 @dataclass(frozen=True)
 class ReplayStepTaken:
-    """Companion: what was due for a replay is done in this commit."""
+    """Companion: what was due for a replay as of this version of its conversation is done.
+
+    What has become due since, in a commit that this one did not see, stays due.
+    """
 
     replay_id: UUID
+    version: int
 
 
 Companion = (

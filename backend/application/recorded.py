@@ -11,4 +11,4 @@ from backend.domain.conversation import Conversation
 def reply_companions(conversation: Conversation, reply_id: UUID) -> list[Companion]:
     """A replay that waits for this reply can go on once it is recorded."""
     replay_id = conversation.running_replay_of(reply_id)
-    return [] if replay_id is None else [ReplayStepDue(replay_id)]
+    return [] if replay_id is None else [ReplayStepDue(replay_id, conversation.version)]

@@ -66,7 +66,9 @@ def _(command: c.StartReplay) -> Handle:
                 "turns_total": replay.turns_total,
                 "version": conversation.version,
             },
-            companions=[KeepReplay(replay.replay_id, conversation.id, conversation.owner_id)],
+            companions=[
+                KeepReplay(replay.replay_id, conversation.id, conversation.owner_id, conversation.version)
+            ],
         )
 
     return start_replay
@@ -94,7 +96,7 @@ def _(command: c.ResumeReplay) -> Handle:
         again = conversation.resume_replay(command.replay_id, handling.stamp)
         if again is None:
             # The turn that could not be sent is simply due again.
-            due = ReplayStepDue(command.replay_id)
+            due = ReplayStepDue(command.replay_id, conversation.version)
             body = {"reply_id": None, "call_id": None}
             return handling.save(conversation, status=202, body=body, companions=[due])
         replay = conversation.replay(command.replay_id)
@@ -115,7 +117,7 @@ def _(command: c.AdvanceReplay) -> Handle:
     def advance_replay(handling: Handling) -> Answer:
         loaded = handling.load(command.conversation_id)
         conversation = loaded.conversation
-        taken: list[Companion] = [ReplayStepTaken(command.replay_id)]
+        taken: list[Companion] = [ReplayStepTaken(command.replay_id, conversation.version)]
         match conversation.replay_step(command.replay_id):
             case None:
                 return handling.save(conversation, status=200, body={"step": None}, companions=taken)
@@ -132,7 +134,9 @@ def _(command: c.AdvanceReplay) -> Handle:
 
 
 def _send_turn(command: c.AdvanceReplay, loaded: Loaded, step: SendTurn, handling: Handling) -> Answer:
-    conversation, taken = loaded.conversation, ReplayStepTaken(command.replay_id)
+    conversation = loaded.conversation
+    taken = ReplayStepTaken(command.replay_id, conversation.version)
+    before = conversation.copy()
     replay = conversation.replay(command.replay_id)
     message_id = message_id_of(replay.replay_id, step.turn)
     try:
@@ -147,11 +151,11 @@ def _send_turn(command: c.AdvanceReplay, loaded: Loaded, step: SendTurn, handlin
     except NotFound:
         raise
     except DomainError as refused:
-        # What was begun above is dropped with this copy of the conversation.
-        stopped = handling.load(command.conversation_id).conversation
+        # What was begun above is dropped. The stop hangs on the version at which it was decided, so that
+        # a replay that somebody cancelled meanwhile is not stopped after its end.
         error = ReplyError(refused.code, str(refused))
-        stopped.stop_replay(replay.replay_id, turn=step.turn, error=error, stamp=handling.stamp)
-        return handling.save(stopped, status=200, body={"step": "stop"}, companions=[taken])
+        before.stop_replay(replay.replay_id, turn=step.turn, error=error, stamp=handling.stamp)
+        return handling.save(before, status=200, body={"step": "stop"}, companions=[taken])
     return handling.save(
         conversation,
         call,

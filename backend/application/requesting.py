@@ -19,7 +19,7 @@ from backend.domain.events import ReplayTurn, VerbatimEvent
 from backend.domain.model_call import ModelCall
 from backend.domain.prompt_request import PromptRequest, Trimming
 from backend.domain.values import Params, check_model, check_params
-from backend.prompting.budget import EarlierCall, MessageSize, Room, certainly_fits, plan_cut
+from backend.prompting.budget import BYTES_PER_TOKEN, EarlierCall, MessageSize, Room, plan_cut
 from backend.prompting.prefixes import BranchPrompts
 
 CALLS_LOOKED_AT: Final = 3
@@ -66,14 +66,14 @@ def request_reply(
     params = (conversation.settings.params or {}) if asking.params is None else asking.params
     pending = [event for event in conversation.pending_events if isinstance(event, VerbatimEvent)]
     prompts = loaded.prompts.with_pending(pending)
-    request = PromptRequest(
+    whole = PromptRequest(
         leaf_id=place.parent_id,
         version=conversation.version,
         model=model,
         params=params,
         system_prompt=asking.system_prompt,
-        trimming=_trimming(conversation, prompts, place, model, params, asking, handling),
     )
+    request = _fitting(whole, prompts, conversation, handling, tighter=asking.tighter_cut)
     body_sha256, body_length = prompts.digest(request)
     return ModelCall.request(
         call_id=call_id,
@@ -100,64 +100,97 @@ def model_of(conversation: Conversation, handling: Handling) -> str:
     return model
 
 
-def _trimming(
-    conversation: Conversation,
+def _fitting(
+    whole: PromptRequest,
     prompts: BranchPrompts,
-    place: ReplyPlace,
-    model: str,
-    params: Params,
-    asking: Asking,
+    conversation: Conversation,
     handling: Handling,
-) -> Trimming | None:
-    max_tokens = params.get("max_tokens")
+    *,
+    tighter: bool,
+) -> PromptRequest:
+    """The request, with earlier messages left out where the model's context asks for it."""
+    max_tokens = whole.params.get("max_tokens")
     room = Room(
-        context_tokens=handling.services.models.context_tokens(model),
+        context_tokens=handling.services.models.context_tokens(whole.model),
         max_tokens=int(max_tokens) if isinstance(max_tokens, str) else None,
     )
-    system_prompt = asking.system_prompt
+    limit = room.for_prompt
+    assert whole.leaf_id is not None
+    calls = _earlier_calls(conversation, whole.leaf_id, tighter, handling)
+    cut = _cut_still_in_force(calls, room)
+    if not tighter:
+        as_before = replace(whole, trimming=cut)
+        tokens = _tokens(prompts.digest(as_before)[1], calls)
+        if limit is None or tokens <= limit:
+            kept = None if cut is None else replace(cut, counted_tokens=tokens)
+            return replace(whole, trimming=kept)
+    system_prompt = whole.system_prompt
     if system_prompt is None:
         system_prompt = conversation.settings.system_prompt
     system_length = len(system_prompt.encode("utf-8"))
-    branch = [MessageSize(*size) for size in prompts.lengths(place.parent_id)]
-    if not asking.tighter_cut and certainly_fits(room, system_length=system_length, branch=branch):
-        return None
-    earlier = _earlier_call(conversation, place.parent_id, branch, asking.tighter_cut, handling)
-    return plan_cut(
+    branch = [MessageSize(*size) for size in prompts.lengths(whole.leaf_id)]
+    trimming = plan_cut(
         room,
         system_length=system_length,
         branch=branch,
-        earlier=None
-        if earlier is None
-        else replace(earlier, text_length=earlier.text_length + system_length),
-        tighter=asking.tighter_cut,
+        earlier=_as_measure(calls, cut, branch, system_length),
+        tighter=tighter,
     )
+    return replace(whole, trimming=trimming)
 
 
-def _earlier_call(
-    conversation: Conversation,
-    leaf_id: UUID,
-    branch: Sequence[MessageSize],
-    tighter: bool,
-    handling: Handling,
-) -> EarlierCall | None:
-    """What the calls before this one tell: where the last one cut, and how many tokens its text came to."""
+def _earlier_calls(
+    conversation: Conversation, leaf_id: UUID, tighter: bool, handling: Handling
+) -> list[ModelCall]:
+    """The last calls of the branch, newest first, up to one whose tokens a runner has counted."""
     replies = [node for node in reversed(conversation.nodes.path(leaf_id)) if node.call_id is not None]
     if tighter:
         # What was refused is not above the message that is answered, but beside the reply to come.
         refused = [node for node in conversation.nodes.values() if node.parent_id == leaf_id and node.call_id]
         replies = [*reversed(refused[:-1]), *replies]
-    cut: UUID | None = None
-    for place, node in enumerate(replies[:CALLS_LOOKED_AT]):
+    calls: list[ModelCall] = []
+    for node in replies[:CALLS_LOOKED_AT]:
         assert node.call_id is not None
-        call = handling.store.read_call(node.call_id)
-        trimming = call.prompt_request.trimming
-        first_kept = None if trimming is None else trimming.first_kept_message_id
-        if place == 0:
-            cut = first_kept
-        if call.usage is not None and call.usage.prompt_tokens:
-            length = _length_between(branch, first_kept, call.prompt_request.leaf_id)
-            return EarlierCall(cut, length, call.usage.prompt_tokens)
-    return EarlierCall(cut, 0, None) if replies else None
+        calls.append(handling.store.read_call(node.call_id))
+        if _prompt_tokens(calls[-1]):
+            break
+    return calls
+
+
+def _cut_still_in_force(calls: Sequence[ModelCall], room: Room) -> Trimming | None:
+    """Where the last call cut; nowhere, if this model's context is larger than the one it was cut for."""
+    cut = calls[0].prompt_request.trimming if calls else None
+    if cut is not None and room.context_tokens is not None and 0 < cut.context_tokens < room.context_tokens:
+        return None
+    return cut
+
+
+def _tokens(body_length: int, calls: Sequence[ModelCall]) -> int:
+    """About how many tokens a body comes to, by the last one that was counted."""
+    counted = calls[-1] if calls else None
+    tokens = 0 if counted is None else _prompt_tokens(counted)
+    if counted is None or tokens == 0:
+        return int(body_length / BYTES_PER_TOKEN)
+    return int(body_length * tokens / counted.body_length)
+
+
+def _as_measure(
+    calls: Sequence[ModelCall], cut: Trimming | None, branch: Sequence[MessageSize], system_length: int
+) -> EarlierCall | None:
+    if not calls:
+        return None
+    first_kept = None if cut is None else cut.first_kept_message_id
+    counted = calls[-1]
+    if not _prompt_tokens(counted):
+        return EarlierCall(first_kept, 0, None)
+    request = counted.prompt_request
+    counted_from = None if request.trimming is None else request.trimming.first_kept_message_id
+    length = system_length + _length_between(branch, counted_from, request.leaf_id)
+    return EarlierCall(first_kept, length, _prompt_tokens(counted))
+
+
+def _prompt_tokens(call: ModelCall) -> int:
+    return (call.usage.prompt_tokens or 0) if call.usage is not None else 0
 
 
 def _length_between(branch: Sequence[MessageSize], first: UUID | None, last: UUID | None) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import RLock
+from typing import Any
 from uuid import UUID
 
 from eventsourcing.persistence import StoredEvent
@@ -56,7 +57,7 @@ class InMemoryEventStore:
         self._receipts: dict[tuple[UUID, str], Receipt] = {}
         self.queue: dict[UUID, QueuedCall] = {}
         self.announced_cancels: list[UUID] = []
-        self.replays_due: set[UUID] = set()
+        self.replays_due: dict[UUID, int] = {}
 
     # ---- reading ----------------------------------------------------------------------------
 
@@ -66,8 +67,7 @@ class InMemoryEventStore:
         return history_of(self._read_events, conversation_id, up_to_version)
 
     def read_events(self, stream_id: UUID, after_version: int = 0) -> list[VerbatimEvent]:
-        events = self._read_events(stream_id, None)
-        return [event for event in events if event.originator_version > after_version]
+        return self._read_events(stream_id, None, after_version)
 
     def read_call(self, call_id: UUID) -> ModelCall:
         return call_of(self._read_events, call_id)
@@ -102,10 +102,13 @@ class InMemoryEventStore:
     def end(self) -> int:
         return len(self._log)
 
-    def _read_events(self, stream_id: UUID, up_to_version: int | None) -> list[VerbatimEvent]:
+    def _read_events(
+        self, stream_id: UUID, up_to_version: int | None, after_version: int = 0
+    ) -> list[VerbatimEvent]:
         with self._lock:
             stream = self._streams.get(stream_id, {})
-            positions = [stream[v] for v in sorted(stream) if up_to_version is None or v <= up_to_version]
+            last = len(stream) if up_to_version is None else up_to_version
+            positions = [stream[v] for v in sorted(stream) if after_version < v <= last]
         return [self._mapper.to_domain_event(self._log[position - 1]) for position in positions]
 
     # ---- appending --------------------------------------------------------------------------
@@ -147,10 +150,13 @@ class InMemoryEventStore:
                 return lambda: self.announced_cancels.append(call_id)
             case ClaimFence():
                 return self._prepare_fence(companion)
-            case KeepReplay(replay_id=replay_id) | ReplayStepDue(replay_id=replay_id):
-                return lambda: self.replays_due.add(replay_id)
-            case ReplayStepTaken(replay_id=replay_id):
-                return lambda: self.replays_due.discard(replay_id)
+            case KeepReplay() | ReplayStepDue():
+                due = {companion.replay_id: companion.version}
+                return lambda: self.replays_due.update(due)
+            case ReplayStepTaken(replay_id=replay_id, version=version):
+                if self.replays_due.get(replay_id, version + 1) > version:
+                    return lambda: None
+                return lambda: _forget(self.replays_due, replay_id)
 
     def _prepare_fence(self, fence: ClaimFence) -> Callable[[], None]:
         row = self.queue.get(fence.call_id)
@@ -171,5 +177,5 @@ def _uuid(event: StoredEvent) -> UUID:
     return event.originator_id if isinstance(event.originator_id, UUID) else UUID(event.originator_id)
 
 
-def _forget(queue: dict[UUID, QueuedCall], call_id: UUID) -> None:
-    queue.pop(call_id, None)
+def _forget(rows: dict[UUID, Any], key: UUID) -> None:
+    rows.pop(key, None)

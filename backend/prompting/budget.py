@@ -63,15 +63,6 @@ class Room:
         return self.context_tokens - reserve
 
 
-def certainly_fits(room: Room, *, system_length: int, branch: Sequence[MessageSize]) -> bool:
-    """Whether the whole branch fits however its text is cut into tokens: none is shorter than a byte."""
-    limit = room.for_prompt
-    if limit is None:
-        return False
-    longest = system_length + sum(size.length for size in branch) + TOKENS_PER_MESSAGE * (len(branch) + 1)
-    return longest <= limit
-
-
 def plan_cut(
     room: Room,
     *,

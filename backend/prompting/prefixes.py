@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from hashlib import _Hash
 
 KEPT_HEADS = 8
+MESSAGE_SIZE = 500
+"""About how many bytes of memory a message takes besides its text."""
 _MESSAGES_KEY = b'"messages":[]'
 _BLANK_LINE = rb"\n\n"
 
@@ -96,6 +98,7 @@ class BranchPrompts:
             # A text that came after the fork does not count in it; the reply is as empty as it was then.
             text = message.text if message.since <= origin.version else b""
             prompts._messages[message_id] = replace(message, text=text, made=0, since=0)
+            prompts.size += len(text) + MESSAGE_SIZE
         prompts._system_prompts = [(0, source.system_prompt_at(origin.version))]
         return prompts
 
@@ -116,6 +119,7 @@ class BranchPrompts:
             case e.ReplyRequested():
                 self._put(event.reply_id, event.parent_id, "assistant", "", event.continues, version, version)
             case e.ReplyRecorded():
+                self._forget_digests_with(event.reply_id)
                 asked = self._message(event.reply_id)
                 self._put(
                     event.reply_id,
@@ -140,8 +144,14 @@ class BranchPrompts:
         since: int,
     ) -> None:
         text = encode_basestring(content)[1:-1].encode("utf-8")
-        self.size += len(text) + 500
+        self.size += len(text) + MESSAGE_SIZE
         self._messages[message_id] = _Message(parent_id, role, text, continues, made, since)
+
+    def _forget_digests_with(self, reply_id: UUID) -> None:
+        """Digests made while a reply had no text; seldom any, since a pending reply is answered by nobody."""
+        for known in self._digested.values():
+            if reply_id in known:
+                known.clear()
 
     def with_pending(self, events: Sequence[e.VerbatimEvent]) -> BranchPrompts:
         """These prompts with events that are not stored yet; this object stays as it is."""

@@ -141,10 +141,16 @@ def prompts(core: Core, store: PostgresEventStore, url: str, last: Sent) -> None
         )
 
 
-def commands(core: Core, short: UUID, long: UUID) -> None:
-    for name, conversation_id in (("a short conversation", short), (f"{MESSAGES:,} messages", long)):
-        row(f"sending a message, {name}", measure(lambda: core.send(conversation_id, "Go on.", None), 30))  # noqa: B023  called at once
-    for name, conversation_id in (("a short conversation", short), (f"{MESSAGES:,} messages", long)):
+def commands(core: Core, short: Sent, long: Sent) -> None:
+    for name, last in (("a short conversation", short), (f"{MESSAGES:,} messages", long)):
+        row(
+            f"sending a message, {name}",
+            measure(lambda: core.send(last.conversation_id, "Go on.", last.reply_id)),  # noqa: B023  called at once
+        )
+    for name, conversation_id in (
+        ("a short conversation", short.conversation_id),
+        (f"{MESSAGES:,} messages", long.conversation_id),
+    ):
         row(
             f"renaming, {name}",
             measure(lambda: core.change(conversation_id, title=f"Name {time.perf_counter()}"), 30),  # noqa: B023  called at once
@@ -161,7 +167,7 @@ def main() -> int:
         forks(core, url, (short, last_short), (long, last_long))
         payloads(store, long)
         prompts(core, store, url, last_long)
-        commands(core, short, long)
+        commands(core, last_short, last_long)
         store.close()
     return 0
 
