@@ -22,6 +22,8 @@ from backend.api.query_views import (
     TranscriptView,
 )
 
+from backend.api.search_view import SearchView
+
 
 class ConversationListView(StartConversationMixin, ListConversationsMixin):
     """POST starts a conversation, GET lists mine."""
@@ -50,5 +52,6 @@ urlpatterns = [
     path("model-calls/<uuid:call_id>/", ModelCallView.as_view(), name="model-call"),
     path("model-calls/<uuid:call_id>/cancel/", CancelModelCallView.as_view(), name="cancel-model-call"),
     path("model-calls/<uuid:call_id>/prompt/", PromptView.as_view(), name="prompt"),
+    path("search/", SearchView.as_view(), name="search"),
     path("live/", live, name="live"),
 ]

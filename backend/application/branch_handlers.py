@@ -8,11 +8,11 @@ from backend.application.execution import Handling
 from backend.application.ports import Answer
 from backend.domain import commands as c
 from backend.domain.conversation import Conversation
-from backend.domain.values import TITLE_LIMIT_BYTES, check_title
+from backend.domain.values import check_title
 
 FORK_SUFFIX = " (fork)"
-FORK_TITLE_LIMIT = 60
-"""Characters of the source's title that a fork without one of its own takes over."""
+FORK_TITLE_BYTES = 100
+"""How much of the source's title a fork without one of its own takes over; keeps a fork a small event."""
 
 
 @handler_of.register
@@ -70,7 +70,7 @@ def _own(command: c.SelectBranch | c.HideBranch | c.ShowBranch, handling: Handli
 
 def _title_of_fork(title: str) -> str:
     own = title.removesuffix(FORK_SUFFIX)
-    if len(own) > FORK_TITLE_LIMIT:
-        own = own[: FORK_TITLE_LIMIT - 1].rstrip() + "…"
-    assert len((own + FORK_SUFFIX).encode()) <= TITLE_LIMIT_BYTES
+    if len(own.encode("utf-8")) > FORK_TITLE_BYTES:
+        # Cutting between bytes may leave a part of the last character, which is left out.
+        own = own.encode("utf-8")[:FORK_TITLE_BYTES].decode("utf-8", "ignore").rstrip() + "…"
     return own + FORK_SUFFIX

@@ -70,3 +70,51 @@ export function reply(fields) {
 export function change(kind, position, { conversationId = 'c1', ...data } = {}) {
   return { kind, position, conversation_id: data.conversation?.id ?? conversationId, data };
 }
+
+/**
+ * A message of the tree. minute: when it was written; without one, at the beginning.
+ * @param {Partial<import('./api/tree.js').TreeNode> & {id: string, minute?: number}} fields
+ * @returns {import('./api/tree.js').TreeNode}
+ */
+export function node({ minute = 0, ...fields }) {
+  const role = fields.role ?? (fields.id.startsWith('r') ? 'assistant' : 'user');
+  return {
+    parent_id: null,
+    role,
+    at: `2026-03-10T09:${String(minute).padStart(2, '0')}:00Z`,
+    outcome: role === 'assistant' ? 'complete' : null,
+    excerpt: `Text of ${fields.id}`,
+    model: role === 'assistant' ? 'small' : null,
+    call_id: role === 'assistant' ? `call of ${fields.id}` : null,
+    continues: null,
+    hidden: false,
+    inherited: false,
+    conversation_id: 'c1',
+    replay: null,
+    version: 1,
+    ...fields,
+  };
+}
+
+/**
+ * @param {Partial<import('./api/replays.js').Replay> & {id: string}} fields
+ * @returns {import('./api/replays.js').Replay}
+ */
+export function replay(fields) {
+  return {
+    conversation_id: 'c1',
+    source_leaf_id: 'r2',
+    model: 'small',
+    params: {},
+    system_prompt: null,
+    state: 'running',
+    turns_done: 0,
+    turns_total: 3,
+    leaf_id: null,
+    call_ids: [],
+    error: null,
+    requested_at: '2026-03-10T09:00:00Z',
+    ended_at: null,
+    ...fields,
+  };
+}

@@ -11,7 +11,7 @@ from typing import Final
 
 from projections.search.languages import DEFAULT, guess_language, language_of_word
 from projections.search.stems import SHORTEST_INFLECTED, Inflected, stems_of
-from projections.search.words import fold, folded_words, spelling, words_of
+from projections.search.words import different_words, fold, folded_words, spelling
 
 # PostgreSQL keeps at most 1 MiB of different words for one row, and checks that for some functions only.
 _WORDS_LIMIT_BYTES: Final = 500_000
@@ -55,13 +55,14 @@ def index_texts(texts: Sequence[TextToIndex]) -> list[Indexed]:
 def inflected_words(text: str, language: str) -> dict[str, Inflected]:
     """The words of a text that may have another stem, by their folded form."""
     found: dict[str, Inflected] = {}
-    for word in words_of(text):
-        for folded in fold(word.text):
+    # In one order for ever: of two spellings of one word, the first is asked about.
+    for word in sorted(different_words(text)):
+        for folded in fold(word):
             if len(folded) < SHORTEST_INFLECTED or folded in found:
                 continue
             rules = language_of_word(folded, language)
             if rules is not None:
-                found[folded] = Inflected(rules, spelling(word.text))
+                found[folded] = Inflected(rules, spelling(word))
     return found
 
 

@@ -101,7 +101,7 @@ def parse_query(text: str) -> SearchQuery:
         what = "besides those it excludes" if excluded else "and no filter such as from:me"
         raise InvalidQuery(f"Expected at least one word to look for; this text holds none {what}.")
     return SearchQuery(
-        terms=tuple(_open_ended(term) if term is last else term for term in terms),
+        terms=tuple(_open_ended(term) if term == last else term for term in terms),
         excluded=tuple(excluded),
         kinds=_choice("in", filters, _PLACES) & _choice("from", filters, _WRITERS),
         model=_model(filters),
@@ -117,7 +117,7 @@ def _word(text: str) -> Term | None:
     if not words:
         return None
     prefix = prefix and not is_spaceless(words[-1])
-    single = spelling(next(words_of(text)).text) if len(words) == 1 and not prefix else ""
+    single = spelling(next(words_of(text)).group()) if len(words) == 1 and not prefix else ""
     return Term(words, prefix, single)
 
 

@@ -11,7 +11,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from functools import cache
-from typing import Final, NamedTuple
+from typing import Final
 
 LONGEST_WORD: Final = 64
 """In characters. Only the beginning of longer ones (addresses, encoded data) is kept, here and in questions."""
@@ -43,18 +43,14 @@ _PLAIN_WORD: Final = re.compile("[0-9a-z]+")
 _LAST_WITH_LETTERS: Final = 0x323AF
 
 
-class Word(NamedTuple):
-    """One word of a text as it stands there: text[start:end]."""
-
-    text: str
-    start: int
-    end: int
+def words_of(text: str) -> Iterator[re.Match[str]]:
+    """The words of a text as they stand there, in order."""
+    return _word_pattern().finditer(text)
 
 
-def words_of(text: str) -> Iterator[Word]:
-    """The words of a text, in order, unfolded."""
-    for found in _word_pattern().finditer(text):
-        yield Word(found.group(), found.start(), found.end())
+def different_words(text: str) -> set[str]:
+    """The words of a text as they stand there, each once."""
+    return set(_word_pattern().findall(text))
 
 
 def fold(word: str) -> tuple[str, ...]:
@@ -98,7 +94,9 @@ def _in_spaceless(code: int) -> bool:
 @cache
 def _word_pattern() -> re.Pattern[str]:
     """Letters, digits and marks in a row; in writing without blanks each letter with its marks."""
-    spaced, spaceless, marks = [], [], []
+    spaced: list[int] = []
+    spaceless: list[int] = []
+    marks: list[int] = []
     for code in range(_LAST_WITH_LETTERS + 1):
         kind = unicodedata.category(chr(code))[0]
         if kind == "M":

@@ -16,7 +16,7 @@ from uuid import UUID
 from backend.application.conversations import Conversations
 from backend.application.execution import Handling, Services
 from backend.application.handlers import handle
-from backend.application.history import rebuild_prompt
+from backend.application.history import load_conversation, rebuild_prompt
 from backend.application.ports import (
     Answer,
     EventStore,
@@ -29,7 +29,7 @@ from backend.application.ports import (
 from backend.domain import commands as c
 from backend.domain import events as e
 from backend.domain import outcomes
-from backend.domain.conversation import SELECTED_LEAF, SelectedLeaf
+from backend.domain.conversation import SELECTED_LEAF, Conversation, SelectedLeaf
 from backend.domain.model_call import AttemptResult
 from backend.domain.prompt_request import PromptRequest
 from tests.support.facts import CORRELATION, OWNER, CountedIds, TickingClock
@@ -117,6 +117,40 @@ class Core:
         command = c.RegenerateReply(self.owner_id, conversation_id, message_id, **fields)
         return sent_of(conversation_id, self.run(command))
 
+    def edit(self, conversation_id: UUID, message_id: UUID, content: str, **fields: Any) -> Sent:
+        command = c.EditUserMessage(self.owner_id, conversation_id, message_id, content, **fields)
+        return sent_of(conversation_id, self.run(command))
+
+    def continue_reply(self, conversation_id: UUID, message_id: UUID, **fields: Any) -> Sent:
+        command = c.ContinueReply(self.owner_id, conversation_id, message_id, **fields)
+        return sent_of(conversation_id, self.run(command))
+
+    def fork(self, conversation_id: UUID, message_id: UUID, **fields: Any) -> UUID:
+        command = c.ForkConversation(self.owner_id, conversation_id, message_id, **fields)
+        return UUID(self.run(command).body["id"])
+
+    def select(self, conversation_id: UUID, leaf_id: UUID, **fields: Any) -> Answer:
+        return self.run(c.SelectBranch(self.owner_id, conversation_id, leaf_id, **fields))
+
+    def hide(self, conversation_id: UUID, leaf_id: UUID, **fields: Any) -> Answer:
+        return self.run(c.HideBranch(self.owner_id, conversation_id, leaf_id, **fields))
+
+    def show(self, conversation_id: UUID, leaf_id: UUID, **fields: Any) -> Answer:
+        return self.run(c.ShowBranch(self.owner_id, conversation_id, leaf_id, **fields))
+
+    def replay(self, conversation_id: UUID, **fields: Any) -> UUID:
+        """Another model is asked where the fields name nothing that differs."""
+        if not fields.keys() & {"model", "params", "system_prompt"}:
+            fields["model"] = "another-model"
+        command = c.StartReplay(self.owner_id, conversation_id, **fields)
+        return UUID(self.run(command).body["replay_id"])
+
+    def cancel_replay(self, conversation_id: UUID, replay_id: UUID) -> Answer:
+        return self.run(c.CancelReplay(self.owner_id, conversation_id, replay_id))
+
+    def resume(self, conversation_id: UUID, replay_id: UUID) -> Answer:
+        return self.run(c.ResumeReplay(self.owner_id, conversation_id, replay_id))
+
     def change(self, conversation_id: UUID, **fields: Any) -> Answer:
         return self.run(c.ChangeConversation(self.owner_id, conversation_id, **fields))
 
@@ -150,19 +184,43 @@ class Core:
         final: bool = True,
         worker: str = WORKER,
         error: e.ReplyError | None = None,
+        prompt_tokens: int | None = None,
     ) -> Answer:
         finish_reason = {outcomes.COMPLETE: "stop", outcomes.TRUNCATED: "length"}.get(outcome)
-        result = AttemptResult(attempt, outcome, final=final, finish_reason=finish_reason)
+        usage = None if prompt_tokens is None else e.TokenUsage(prompt_tokens, 1)
+        result = AttemptResult(attempt, outcome, final=final, finish_reason=finish_reason, usage=usage)
         command = c.RecordModelCallResult(call_id, result, content, "", (), error, worker, claim)
         return self.run(command, actor=f"model-calls:{worker}")
 
-    def answer(self, sent: Sent, content: str = "Hello", outcome: str = outcomes.COMPLETE) -> Answer:
+    def answer(
+        self, sent: Sent | UUID, content: str = "Hello", outcome: str = outcomes.COMPLETE, **fields: Any
+    ) -> Answer:
         """Claim, begin and record a call in one go."""
-        claim = self.claim(sent.call_id)
-        self.begin(sent.call_id, claim)
-        return self.record(sent.call_id, claim, content, outcome)
+        call_id = sent if isinstance(sent, UUID) else sent.call_id
+        claim = self.claim(call_id)
+        self.begin(call_id, claim)
+        return self.record(call_id, claim, content, outcome, **fields)
+
+    def turn(self, conversation_id: UUID, content: str = "Hi", reply: str = "Hello", **fields: Any) -> Sent:
+        """A message and its whole reply."""
+        sent = self.send(conversation_id, content, **fields)
+        self.answer(sent, reply)
+        return sent
+
+    def advance(self, conversation_id: UUID, replay_id: UUID) -> str | None:
+        """Ask for the step of a replay that is due; returns which one was taken."""
+        command = c.AdvanceReplay(conversation_id, replay_id)
+        step: str | None = self.run(command, actor=f"model-calls:{WORKER}").body["step"]
+        return step
 
     # ---- what lies in the store -------------------------------------------------------------
+
+    def conversation(self, conversation_id: UUID) -> Conversation:
+        """The conversation as its events, read anew, tell it."""
+        return load_conversation(self.store, conversation_id)[0]
+
+    def events(self, stream_id: UUID) -> list[e.VerbatimEvent]:
+        return list(self.store.read_events(stream_id))
 
     def topics(self, stream_id: UUID) -> list[str]:
         """The stream's topics without their versions, oldest first."""

@@ -23,10 +23,61 @@ from tests.support.facts import CORRELATION, Fact, as_events, fact
 
 WORDS: Final = 30_000
 _SMALL: Final = {
-    "en": "the of and to in a is that it for you was with on as are this be at or from have can not what".split(),
-    "de": "der die und in das ist den von zu mit nicht ein es sich auf dem eine auch wie für wird aus".split(),
+    "en": [
+        "the",
+        "of",
+        "and",
+        "to",
+        "in",
+        "a",
+        "is",
+        "that",
+        "it",
+        "for",
+        "you",
+        "was",
+        "with",
+        "on",
+        "as",
+        "are",
+        "this",
+        "be",
+        "at",
+        "or",
+        "from",
+        "have",
+        "can",
+        "not",
+        "what",
+    ],
+    "de": [
+        "der",
+        "die",
+        "und",
+        "in",
+        "das",
+        "ist",
+        "den",
+        "von",
+        "zu",
+        "mit",
+        "nicht",
+        "ein",
+        "es",
+        "sich",
+        "auf",
+        "dem",
+        "eine",
+        "auch",
+        "wie",
+        "für",
+        "wird",
+        "aus",
+    ],
 }
-_SYLLABLES: Final = [a + b for a in "bdfghklmnprstvwz" for b in ("a", "e", "i", "o", "u", "an", "er", "ing", "tion")]
+_SYLLABLES: Final = [
+    a + b for a in "bdfghklmnprstvwz" for b in ("a", "e", "i", "o", "u", "an", "er", "ing", "tion")
+]
 _MODELS: Final = ("small-1b-instruct", "medium-7b", "large-70b-chat")
 
 
@@ -66,7 +117,14 @@ class Corpus:
                     parent_id=parent,
                     content=self._spoken(language, self.random.randrange(5, 100)),
                 ),
-                fact(e.ReplyRequested, reply_id=reply, parent_id=message, call_id=call, continues=None, replay=None),
+                fact(
+                    e.ReplyRequested,
+                    reply_id=reply,
+                    parent_id=message,
+                    call_id=call,
+                    continues=None,
+                    replay=None,
+                ),
                 fact(
                     e.ReplyRecorded,
                     reply_id=reply,

@@ -17,6 +17,8 @@ import { AppLayout } from './AppLayout.jsx';
 import { forgetEverything } from './cache.js';
 import { NotFoundPage } from './NotFoundPage.jsx';
 
+const ComparePage = lazy(() => import('../features/compare/ComparePage.jsx'));
+const HistoryPage = lazy(() => import('../features/time/HistoryPage.jsx'));
 const SettingsPage = lazy(() => import('../features/settings/SettingsPage.jsx'));
 
 export function App() {
@@ -74,6 +76,22 @@ function SessionGate() {
           <Route element={<AppLayout />}>
             <Route path="/" element={<ConversationPage />} />
             <Route path="/c/:id" element={<ConversationPage />} />
+            <Route
+              path="/c/:id/compare"
+              element={
+                <Suspense fallback={null}>
+                  <ComparePage />
+                </Suspense>
+              }
+            />
+            <Route
+              path="/c/:id/at/:version"
+              element={
+                <Suspense fallback={null}>
+                  <HistoryPage />
+                </Suspense>
+              }
+            />
             <Route
               path="/settings"
               element={

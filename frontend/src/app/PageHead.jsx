@@ -6,8 +6,14 @@ import { SidebarIcon } from '../ui/icons.jsx';
 import styles from './PageHead.module.css';
 import { toggleSidebar, useSidebar } from './sidebarState.js';
 
-/** @param {{title: string, documentTitle?: string}} props title: empty for no visible heading */
-export function PageHead({ title, documentTitle = title }) {
+/**
+ * @param {{
+ *   title: string,
+ *   documentTitle?: string,
+ *   tools?: import('react').ReactNode,
+ * }} props title: empty for no visible heading; tools: what stands at the right
+ */
+export function PageHead({ title, documentTitle = title, tools }) {
   const { visible } = useSidebar();
   useEffect(() => {
     document.title = documentTitle ? `${documentTitle} · Verbatim` : 'Verbatim';
@@ -20,6 +26,7 @@ export function PageHead({ title, documentTitle = title }) {
         </IconButton>
       )}
       {title && <h1 className={styles.title}>{title}</h1>}
+      {tools && <div className={styles.tools}>{tools}</div>}
     </header>
   );
 }

@@ -28,6 +28,10 @@ export const keys = {
   setup: ['setup'],
   /** @param {string} callId */
   prompt: (callId) => ['prompt', callId],
+  /** @param {string} id */
+  tree: (id) => ['tree', id],
+  /** @param {string} id */
+  replays: (id) => ['replays', id],
 };
 
 const REMEMBERED = 200;
@@ -60,11 +64,23 @@ function applyToCaches(change) {
   );
 }
 
+/** What is not worked out from a change is fetched again: at once where it is on screen, else when it is next asked for. */
+const CHANGES_TREE = /^(user_message|reply|branch)_/;
+const CHANGES_REPLAYS = /^(replay|reply)_/;
+
+/** @param {LiveChange} change */
+function refetchWhatItTouches(change) {
+  const id = change.conversation_id;
+  if (CHANGES_TREE.test(change.kind)) void queryClient.invalidateQueries({ queryKey: keys.tree(id) });
+  if (CHANGES_REPLAYS.test(change.kind)) void queryClient.invalidateQueries({ queryKey: keys.replays(id) });
+}
+
 /** @param {LiveChange} change a frame of the live stream */
 export function receiveChange(change) {
   recent = [...recent.slice(1 - REMEMBERED), change];
   noteLivePosition(change.position);
   applyToCaches(change);
+  refetchWhatItTouches(change);
 }
 
 /**

@@ -126,3 +126,11 @@ export const WarningIcon = () => (
     <path d="M10 7.5v3.5m0 2.7h.01M8.7 3.8 2.9 14a1.5 1.5 0 0 0 1.3 2.3h11.6a1.5 1.5 0 0 0 1.3-2.3L11.3 3.8a1.5 1.5 0 0 0-2.6 0z" />
   </Icon>
 );
+export const TreeIcon = () => (
+  <Icon>
+    <path d="M6 6v6.5A2.5 2.5 0 0 0 8.5 15H12M6 8.5h6" />
+    <circle cx="6" cy="4.2" r="1.7" />
+    <circle cx="13.8" cy="8.5" r="1.7" />
+    <circle cx="13.8" cy="15" r="1.7" />
+  </Icon>
+);

@@ -69,7 +69,14 @@ def test_readyz_tells_every_parts_state_and_lag(anybody: Client, ann: Person) ->
     assert parts["migrations"] == {"state": "applied", "pending": 0}
     assert parts["event_store"] == {"state": "ok", "position": position}
     assert parts["model_calls"] == {"state": "ok", "workers_alive": 1}
-    assert parts["projections"].keys() == {"conversation_list", "transcript", "model_calls", "live_changes"}
+    assert parts["projections"].keys() == {
+        "conversation_list",
+        "transcript",
+        "model_calls",
+        "replays",
+        "live_changes",
+        "search",
+    }
     assert parts["projections"]["conversation_list"] == {"position": position, "lag": 0, "state": "running"}
     assert parts["runner"]["kind"] == "openai-compatible"
 

@@ -1,5 +1,5 @@
 /** The centre of the application: a conversation, or the empty page where a new one begins. */
-import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
+import { Suspense, lazy, useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { useParams } from 'react-router';
 
 import { regenerate } from '../../api/conversations.js';
@@ -12,6 +12,7 @@ import { announce } from '../../ui/announcer.jsx';
 import { Button } from '../../ui/Button.jsx';
 import { Notice } from '../../ui/Field.jsx';
 import { showToast } from '../../ui/toasts.jsx';
+import { ConversationTools } from '../branches/ConversationTools.jsx';
 import { Composer } from '../composer/Composer.jsx';
 import { NEW, draftOf } from '../composer/drafts.js';
 import { ModelPicker } from '../composer/ModelPicker.jsx';
@@ -24,6 +25,9 @@ import { EmptyPage } from './EmptyPage.jsx';
 import { Inspector } from './Inspector.jsx';
 import { firstSentence } from './seal.js';
 import { Transcript } from './Transcript.jsx';
+
+const TreePanel = lazy(() => import('../branches/tree/TreePanel.jsx'));
+const ReplayBar = lazy(() => import('../replay/ReplayBar.jsx'));
 
 /** @typedef {import('../../api/types.js').TranscriptRow} TranscriptRow */
 
@@ -90,6 +94,7 @@ function ConversationView({ conversationId }) {
   const composer = useRef(null);
   const [pinSignal, setPinSignal] = useState(0);
   const [inspected, setInspected] = useState(/** @type {string|null} */ (null));
+  const [treeOpen, setTreeOpen] = useState(false);
   const [retrying, setRetrying] = useState(false);
 
   const rows = transcript.data?.rows ?? NO_ROWS;
@@ -143,7 +148,23 @@ function ConversationView({ conversationId }) {
   return (
     <div className={styles.page}>
       <main className={styles.main} id="main">
-        <PageHead title={empty ? '' : title || 'New conversation'} documentTitle={empty ? 'New conversation' : title} />
+        <PageHead
+          title={empty ? '' : title || 'New conversation'}
+          documentTitle={empty ? 'New conversation' : title}
+          tools={
+            conversationId && conversation.data && (
+              <ConversationTools
+                conversation={conversation.data}
+                leafId={last?.id ?? null}
+                treeOpen={treeOpen && inspected === null}
+                onTree={() => {
+                  setTreeOpen(!treeOpen || inspected !== null);
+                  setInspected(null);
+                }}
+              />
+            )
+          }
+        />
         {empty && (
           <EmptyPage
             onStart={(text) => {
@@ -173,6 +194,11 @@ function ConversationView({ conversationId }) {
           />
         )}
         <div className={styles.foot}>
+          {conversationId && (
+            <Suspense fallback={null}>
+              <ReplayBar conversationId={conversationId} />
+            </Suspense>
+          )}
           <Composer
             userId={userId}
             draftId={conversationId ?? NEW}
@@ -186,6 +212,11 @@ function ConversationView({ conversationId }) {
         </div>
       </main>
       {inspected && <Inspector callId={inspected} onClose={() => setInspected(null)} />}
+      {treeOpen && !inspected && conversationId && (
+        <Suspense fallback={null}>
+          <TreePanel conversationId={conversationId} onClose={() => setTreeOpen(false)} />
+        </Suspense>
+      )}
     </div>
   );
 }

@@ -3,118 +3,45 @@
  * compared with what was recorded when it was sent.
  */
 import { useQuery } from '@tanstack/react-query';
-import { useEffect, useRef, useState } from 'react';
 
 import { fetchPrompt } from '../../api/modelCalls.js';
 import { asProblem } from '../../api/problems.js';
 import { keys } from '../../app/cache.js';
 import { Button, IconButton } from '../../ui/Button.jsx';
 import { copyText } from '../../ui/clipboard.js';
-import { Sheet } from '../../ui/Dialog.jsx';
 import { Notice } from '../../ui/Field.jsx';
-import { CloseIcon, CopyIcon } from '../../ui/icons.jsx';
+import { CopyIcon } from '../../ui/icons.jsx';
 import { Seal } from '../../ui/Marks.jsx';
-import { useMedia } from '../../ui/useMedia.js';
+import { SidePanel } from '../../ui/SidePanel.jsx';
 import styles from './Inspector.module.css';
-
-const TITLE = 'What did the model see?';
-const NARROWEST_REM = 18;
-const WIDEST_REM = 44;
-const STEP_REM = 2;
 
 /** @typedef {import('../../api/types.js').PromptRecord} PromptRecord */
 
 /** @param {{callId: string, onClose: () => void}} props */
 export function Inspector({ callId, onClose }) {
-  const beside = useMedia('(min-width: 64rem)');
-  const [width, setWidth] = useState(24);
-  useFocusBackAtTheEnd();
-  const panel = <InspectorPanel callId={callId} onClose={onClose} />;
-  if (!beside) {
-    return (
-      <Sheet open title={TITLE} side="right" onOpenChange={(open) => !open && onClose()}>
-        {panel}
-      </Sheet>
-    );
-  }
   return (
-    <aside className={styles.aside} style={{ width: `${width}rem` }} aria-label={TITLE}>
-      <Resizer width={width} onWidth={setWidth} />
-      {panel}
-    </aside>
+    <SidePanel title="What did the model see?" onClose={onClose}>
+      <InspectorPanel callId={callId} />
+    </SidePanel>
   );
 }
 
-/** When the panel goes, focus goes back to what opened it, unless it has moved elsewhere meanwhile. */
-function useFocusBackAtTheEnd() {
-  useEffect(() => {
-    const opener = document.activeElement;
-    return () => {
-      const lost = document.activeElement === null || document.activeElement === document.body;
-      if (lost && opener instanceof HTMLElement && opener.isConnected) opener.focus();
-    };
-  }, []);
-}
-
-/** @param {{width: number, onWidth: (rem: number) => void}} props */
-function Resizer({ width, onWidth }) {
-  const start = useRef({ x: 0, width });
-  const limit = (/** @type {number} */ rem) => Math.min(WIDEST_REM, Math.max(NARROWEST_REM, rem));
-  return (
-    /* eslint-disable jsx-a11y/no-noninteractive-element-interactions, jsx-a11y/no-noninteractive-tabindex --
-       a separator that can be focused is a control: it sets the panel's width */
-    <div
-      className={styles.resizer}
-      role="separator"
-      aria-orientation="vertical"
-      aria-label="Width of the panel"
-      aria-valuemin={NARROWEST_REM}
-      aria-valuemax={WIDEST_REM}
-      aria-valuenow={width}
-      tabIndex={0}
-      onKeyDown={(event) => {
-        if (event.key === 'ArrowLeft') onWidth(limit(width + STEP_REM));
-        else if (event.key === 'ArrowRight') onWidth(limit(width - STEP_REM));
-        else return;
-        event.preventDefault();
-      }}
-      onPointerDown={(event) => {
-        event.currentTarget.setPointerCapture(event.pointerId);
-        start.current = { x: event.clientX, width };
-      }}
-      onPointerMove={(event) => {
-        if (!event.currentTarget.hasPointerCapture(event.pointerId)) return;
-        onWidth(limit(Math.round(start.current.width + (start.current.x - event.clientX) / 16)));
-      }}
-    />
-    /* eslint-enable jsx-a11y/no-noninteractive-element-interactions, jsx-a11y/no-noninteractive-tabindex */
-  );
-}
-
-/** @param {{callId: string, onClose: () => void}} props */
-function InspectorPanel({ callId, onClose }) {
+/** @param {{callId: string}} props */
+function InspectorPanel({ callId }) {
   const prompt = useQuery({
     queryKey: keys.prompt(callId),
     queryFn: ({ signal }) => fetchPrompt(callId, signal),
   });
   return (
-    <div className={styles.panel}>
-      <div className={styles.head}>
-        <h2>{TITLE}</h2>
-        <IconButton label="Close" onClick={onClose}>
-          <CloseIcon />
-        </IconButton>
-      </div>
-      <div className={styles.scroll}>
-        {prompt.isPending && <p className={styles.quiet}>Rebuilding the request from the events…</p>}
-        {prompt.isError && (
-          <Notice>
-            <p>{asProblem(prompt.error).message}</p>
-            <Button onClick={() => void prompt.refetch()}>Retry</Button>
-          </Notice>
-        )}
-        {prompt.data && <Prompt record={prompt.data} />}
-      </div>
+    <div className={styles.scroll}>
+      {prompt.isPending && <p className={styles.quiet}>Rebuilding the request from the events…</p>}
+      {prompt.isError && (
+        <Notice>
+          <p>{asProblem(prompt.error).message}</p>
+          <Button onClick={() => void prompt.refetch()}>Retry</Button>
+        </Notice>
+      )}
+      {prompt.data && <Prompt record={prompt.data} />}
     </div>
   );
 }
