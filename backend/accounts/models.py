@@ -1,4 +1,4 @@
-"""A person who logs in by e-mail, and the tokens with which programs act for them."""
+"""A person who logs in by e-mail, the tokens with which programs act for them, and their presets."""
 
 from __future__ import annotations
 
@@ -78,3 +78,27 @@ class ApiToken(AbstractAuthToken):
 
     def __str__(self) -> str:
         return self.name or self.token_key
+
+
+class Preset(models.Model):
+    """A name for settings to begin conversations with; what is used of it is copied into events.
+
+    params: as conversations store them, numbers as decimal strings.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="presets")
+    name = models.CharField(max_length=200)
+    system_prompt = models.TextField(blank=True)
+    model = models.TextField(blank=True)
+    params = models.JSONField(default=dict)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint("user", Lower("name"), name="accounts_preset_name_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

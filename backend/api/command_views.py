@@ -37,7 +37,7 @@ from backend.domain import commands as c
 IDEMPOTENCY_HEADER = "Idempotency-Key"
 IDEMPOTENCY_KEY_LIMIT = 200
 
-_PARAMETERS = [
+COMMAND_PARAMETERS = [
     OpenApiParameter(
         IDEMPOTENCY_HEADER,
         str,
@@ -46,7 +46,7 @@ _PARAMETERS = [
         "A repeat within 24 hours gets the first answer and stores nothing.",
     )
 ]
-_REFUSALS = {
+COMMAND_REFUSALS = {
     **refusal(400, "A field does not fit; `errors` names it."),
     **refusal(401, "Not logged in."),
     **refusal(403, "The CSRF token is missing or wrong."),
@@ -95,9 +95,9 @@ class StartConversationMixin(CommandView):
 
     @extend_schema(
         operation_id="start_conversation",
-        parameters=_PARAMETERS,
+        parameters=COMMAND_PARAMETERS,
         request=StartConversationInput,
-        responses={201: ConversationChangedOutput, **_REFUSALS},
+        responses={201: ConversationChangedOutput, **COMMAND_REFUSALS},
     )
     def post(self, request: Request) -> Response:
         """Start a conversation, with the installation's settings where none are given."""
@@ -110,9 +110,9 @@ class ChangeConversationMixin(CommandView):
 
     @extend_schema(
         operation_id="change_conversation",
-        parameters=_PARAMETERS,
+        parameters=COMMAND_PARAMETERS,
         request=ChangeConversationInput,
-        responses={200: ConversationChangedOutput, **_REFUSALS},
+        responses={200: ConversationChangedOutput, **COMMAND_REFUSALS},
     )
     def patch(self, request: Request, conversation_id: UUID) -> Response:
         """Change the title, the settings, or where the conversation is listed; what is absent stays."""
@@ -124,9 +124,9 @@ class ChangeConversationMixin(CommandView):
 
     @extend_schema(
         operation_id="delete_conversation",
-        parameters=_PARAMETERS,
+        parameters=COMMAND_PARAMETERS,
         request=None,
-        responses={202: AcceptedOutput, **_REFUSALS},
+        responses={202: AcceptedOutput, **COMMAND_REFUSALS},
     )
     def delete(self, request: Request, conversation_id: UUID) -> Response:
         """Delete the conversation and ask its running replies to stop. It can be restored."""
@@ -138,9 +138,9 @@ class ChangeConversationMixin(CommandView):
 class RestoreConversationView(CommandView):
     @extend_schema(
         operation_id="restore_conversation",
-        parameters=_PARAMETERS,
+        parameters=COMMAND_PARAMETERS,
         request=None,
-        responses={200: ConversationChangedOutput, **_REFUSALS},
+        responses={200: ConversationChangedOutput, **COMMAND_REFUSALS},
     )
     def post(self, request: Request, conversation_id: UUID) -> Response:
         """Bring a deleted conversation back."""
@@ -152,9 +152,9 @@ class RestoreConversationView(CommandView):
 class SendUserMessageView(CommandView):
     @extend_schema(
         operation_id="send_user_message",
-        parameters=_PARAMETERS,
+        parameters=COMMAND_PARAMETERS,
         request=SendUserMessageInput,
-        responses={202: MessageSentOutput, **_REFUSALS},
+        responses={202: MessageSentOutput, **COMMAND_REFUSALS},
     )
     def post(self, request: Request, conversation_id: UUID) -> Response:
         """Send a message and request the reply to it; the reply's text comes over /api/live/."""
@@ -162,7 +162,7 @@ class SendUserMessageView(CommandView):
         command = c.SendUserMessage(
             owner_id=id_of_asking(request),
             conversation_id=conversation_id,
-            source=_source_of(request),
+            source=source_of(request),
             **fields,
         )
         return self.run(request, command)
@@ -171,9 +171,9 @@ class SendUserMessageView(CommandView):
 class RegenerateReplyView(CommandView):
     @extend_schema(
         operation_id="regenerate_reply",
-        parameters=_PARAMETERS,
+        parameters=COMMAND_PARAMETERS,
         request=RegenerateReplyInput,
-        responses={202: ReplyRequestedOutput, **_REFUSALS},
+        responses={202: ReplyRequestedOutput, **COMMAND_REFUSALS},
     )
     def post(self, request: Request, conversation_id: UUID, message_id: UUID) -> Response:
         """Request another reply beside the one named, or to the user's message named."""
@@ -182,7 +182,7 @@ class RegenerateReplyView(CommandView):
             owner_id=id_of_asking(request),
             conversation_id=conversation_id,
             message_id=message_id,
-            source=_source_of(request),
+            source=source_of(request),
             **fields,
         )
         return self.run(request, command)
@@ -191,9 +191,9 @@ class RegenerateReplyView(CommandView):
 class CancelModelCallView(CommandView):
     @extend_schema(
         operation_id="cancel_model_call",
-        parameters=_PARAMETERS,
+        parameters=COMMAND_PARAMETERS,
         request=None,
-        responses={202: AcceptedOutput, **_REFUSALS},
+        responses={202: AcceptedOutput, **COMMAND_REFUSALS},
     )
     def post(self, request: Request, call_id: UUID) -> Response:
         """Ask a running model call to stop; what was received is kept. Repeated or too late is fine."""
@@ -201,7 +201,7 @@ class CancelModelCallView(CommandView):
         return self.run(request, c.CancelModelCall(owner_id=id_of_asking(request), call_id=call_id))
 
 
-def _source_of(request: Request) -> str:
+def source_of(request: Request) -> str:
     """Who called: a browser comes with a session, a program with a token (`auth` is then that token)."""
     return "browser" if request.auth is None else "api"
 

@@ -25,7 +25,7 @@ from projections.live_changes import queries as live_changes
 from projections.model_calls import queries as model_calls
 from projections.transcript import queries as transcript
 
-_FOLLOWED: Final = frozenset({"live_changes", "conversation_list", "transcript", "model_calls"})
+_FOLLOWED: Final = frozenset({"live_changes", "conversation_list", "transcript", "model_calls", "replays"})
 _WITH_MESSAGE: Final = frozenset({"user_message_sent", "reply_requested", "reply_recorded"})
 BATCH: Final = 500
 

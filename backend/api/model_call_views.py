@@ -26,7 +26,7 @@ from backend.api.output_serializers import (
 )
 from backend.api.pages import LIMIT_PARAMETERS, KeysetPage
 from backend.api.read_side import AFTER_PARAMETER, NOT_FOUND_REFUSAL, QUERY_REFUSALS, after_position, reading
-from backend.application.history import rebuild_own_prompt
+from backend.application.history import previous_call_id, rebuild_own_prompt
 from backend.domain.errors import UnknownModelCall
 from projections.model_calls import queries as model_calls
 
@@ -82,6 +82,7 @@ class PromptView(APIView):
         position = store.end()
         # Somebody else's words are not shown here, to auditors neither: reading those leaves a trace of its own.
         rebuilt = rebuild_own_prompt(store, call_id, id_of_asking(request))
+        trimming = rebuilt.call.prompt_request.trimming
         return Response(
             {
                 "messages": list(rebuilt.prompt.messages),
@@ -89,6 +90,8 @@ class PromptView(APIView):
                 "body_sha256": rebuilt.prompt.body_sha256,
                 "recorded_sha256": rebuilt.call.body_sha256,
                 "identical": rebuilt.identical,
+                "omitted_count": None if trimming is None else trimming.omitted_count,
+                "previous_call_id": previous_call_id(store, rebuilt.call),
                 "position": str(position),
             }
         )

@@ -11,7 +11,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from backend.api.serializers import SettingsOutput
+from backend.api.serializers import ForkOriginOutput, SettingsOutput
 
 _OUTCOMES = ("pending", "complete", "truncated", "cancelled", "interrupted", "failed")
 _POSITION_HELP = "Of the read model, from the same moment as the rows."
@@ -26,14 +26,8 @@ class OwnerOutput(_Output):
     display_name = serializers.CharField()
 
 
-class ForkOriginOutput(_Output):
-    conversation_id = serializers.UUIDField()
-    version = serializers.IntegerField()
-    message_id = serializers.UUIDField()
-
-
-class ConversationRowOutput(_Output):
-    """A row of the list. Give the owner as context `owner`: the read table knows only the id."""
+class _ConversationOutput(_Output):
+    """Give the owner as context `owner`: the read table knows only the id."""
 
     id = serializers.UUIDField()
     title = serializers.CharField()
@@ -48,7 +42,6 @@ class ConversationRowOutput(_Output):
     updated_at = serializers.DateTimeField(help_text="The last message, reply or rename.")
     message_count = serializers.IntegerField()
     pending_reply = serializers.BooleanField(help_text="A reply is being written.")
-    forked_from = ForkOriginOutput(allow_null=True)
 
     @extend_schema_field(OwnerOutput)
     def get_owner(self, row: Any) -> dict[str, str]:
@@ -56,8 +49,47 @@ class ConversationRowOutput(_Output):
         return owner
 
 
-class ConversationOutput(ConversationRowOutput):
+class ConversationRowOutput(_ConversationOutput):
+    """A row of the list."""
+
+    forked_from = ForkOriginOutput(allow_null=True)
+
+
+class ForkSourceOutput(ForkOriginOutput):
+    title = serializers.CharField(help_text="Of the source, as it is named now.")
+    deleted = serializers.BooleanField(help_text="The source was deleted. The fork works as before.")
+    message_number = serializers.IntegerField(
+        help_text="Of the message the fork goes on from, counted from 1."
+    )
+
+
+class ConversationOutput(_ConversationOutput):
+    """Give as context also `source`, the row of a fork's source, and `branches`, the counts of branches."""
+
+    forked_from = serializers.SerializerMethodField()
+    branch_count = serializers.SerializerMethodField(help_text="Branches in sight.")
+    hidden_branch_count = serializers.SerializerMethodField()
     position = serializers.SerializerMethodField(help_text=_POSITION_HELP)
+
+    @extend_schema_field(ForkSourceOutput(allow_null=True))
+    def get_forked_from(self, row: Any) -> dict[str, Any] | None:
+        if row.forked_from is None:
+            return None
+        source = self.context["source"]
+        return {
+            **row.forked_from,
+            "title": source.title,
+            "deleted": source.deleted,
+            "message_number": self.context["branches"].fork_message_number,
+        }
+
+    def get_branch_count(self, row: Any) -> int:
+        count: int = self.context["branches"].branch_count
+        return count
+
+    def get_hidden_branch_count(self, row: Any) -> int:
+        count: int = self.context["branches"].hidden_branch_count
+        return count
 
     def get_position(self, row: Any) -> str:
         position: str = self.context["position"]
@@ -74,7 +106,14 @@ class UsageOutput(_Output):
     completion_tokens = serializers.IntegerField(allow_null=True)
 
 
-class TranscriptRowOutput(_Output):
+class ReplayTurnOutput(_Output):
+    replay_id = serializers.UUIDField()
+    turn = serializers.IntegerField(help_text="Counted from 1.")
+
+
+class MessageOutput(_Output):
+    """What a transcript tells of a message at any version."""
+
     id = serializers.UUIDField()
     parent_id = serializers.UUIDField(allow_null=True)
     role = serializers.ChoiceField(("user", "assistant"))
@@ -90,10 +129,23 @@ class TranscriptRowOutput(_Output):
     sibling_ids = serializers.ListField(child=serializers.UUIDField())
     at = serializers.DateTimeField()
     version = serializers.IntegerField()
+    finish_reason = serializers.CharField(allow_null=True)
+    conversation_id = serializers.UUIDField(help_text="Where the message was written.")
+    inherited = serializers.BooleanField(
+        help_text="Written in the conversation that this one was forked from."
+    )
+    continues = serializers.UUIDField(allow_null=True, help_text="The reply whose text goes on here.")
+    hidden = serializers.BooleanField(help_text="All branches through it are hidden.")
+    omitted_count = serializers.IntegerField(
+        allow_null=True, help_text="Earlier messages that were not sent, since they did not fit."
+    )
+    replay = ReplayTurnOutput(allow_null=True, help_text="The turn of a replay that asked for this reply.")
+
+
+class TranscriptRowOutput(MessageOutput):
     usage = UsageOutput(allow_null=True)
     duration_ms = serializers.IntegerField(allow_null=True)
     first_token_ms = serializers.IntegerField(allow_null=True)
-    finish_reason = serializers.CharField(allow_null=True)
 
 
 class _PageOutput(_Output):
@@ -108,6 +160,91 @@ class ConversationPageOutput(_PageOutput):
 
 class TranscriptPageOutput(_PageOutput):
     results = TranscriptRowOutput(many=True, help_text="Oldest first within the page.")
+    leaf_id = serializers.UUIDField(allow_null=True, help_text="The end of the branch that is told.")
+    selected_leaf_id = serializers.UUIDField(allow_null=True)
+
+
+class TreeNodeOutput(_Output):
+    id = serializers.UUIDField()
+    parent_id = serializers.UUIDField(allow_null=True)
+    role = serializers.ChoiceField(("user", "assistant"))
+    at = serializers.DateTimeField()
+    outcome = serializers.ChoiceField(_OUTCOMES, allow_null=True)
+    excerpt = serializers.CharField(help_text="How the text begins, on one line, at most 120 characters.")
+    model = serializers.CharField(allow_null=True)
+    call_id = serializers.UUIDField(allow_null=True)
+    depth = serializers.IntegerField()
+    version = serializers.IntegerField()
+    continues = serializers.UUIDField(allow_null=True)
+    replay = ReplayTurnOutput(allow_null=True)
+    hidden = serializers.BooleanField()
+    inherited = serializers.BooleanField()
+    conversation_id = serializers.UUIDField()
+
+
+class TreeOutput(_Output):
+    results = TreeNodeOutput(many=True, help_text="Every message, parents before their children.")
+    selected_leaf_id = serializers.UUIDField(allow_null=True)
+    position = serializers.CharField(help_text=_POSITION_HELP)
+
+
+class ReplayOutput(_Output):
+    """How far a replay has come."""
+
+    id = serializers.UUIDField()
+    conversation_id = serializers.UUIDField()
+    source_leaf_id = serializers.UUIDField(help_text="The end of the branch that is run again.")
+    model = serializers.CharField()
+    params = serializers.JSONField(help_text="Numbers as decimal texts, as they are stored.")
+    system_prompt = serializers.CharField(allow_null=True, help_text="Null: the one in force.")
+    state = serializers.ChoiceField(("running", "finished", "failed", "cancelled"))
+    turns_done = serializers.IntegerField()
+    turns_total = serializers.IntegerField()
+    leaf_id = serializers.UUIDField(allow_null=True, help_text="The newest message of the new branch.")
+    call_ids = serializers.ListField(child=serializers.UUIDField(), help_text="One for each turn begun.")
+    error = ReplyErrorOutput(allow_null=True, help_text="Why a failed one stopped; it can be resumed.")
+    requested_at = serializers.DateTimeField()
+    ended_at = serializers.DateTimeField(allow_null=True)
+
+
+class ReplayAnswerOutput(ReplayOutput):
+    position = serializers.SerializerMethodField(help_text=_POSITION_HELP)
+
+    def get_position(self, row: Any) -> str:
+        position: str = self.context["position"]
+        return position
+
+
+class ReplayListOutput(_Output):
+    results = ReplayOutput(many=True, help_text="Newest first.")
+    position = serializers.CharField(help_text=_POSITION_HELP)
+
+
+class LeafAsOfOutput(_Output):
+    leaf_id = serializers.UUIDField()
+    hidden = serializers.BooleanField()
+    excerpt = serializers.CharField()
+    at = serializers.DateTimeField()
+
+
+class ConversationAsOfOutput(_Output):
+    """A conversation right after one of its events."""
+
+    version = serializers.IntegerField()
+    latest_version = serializers.IntegerField()
+    at = serializers.DateTimeField(help_text="When this version came about.")
+    event = serializers.CharField(help_text="The topic of the event that made it.")
+    title = serializers.CharField()
+    settings = SettingsOutput()
+    selected_leaf_id = serializers.UUIDField(allow_null=True)
+    leaf_id = serializers.UUIDField(allow_null=True, help_text="The end of the branch that is told.")
+    leaves = LeafAsOfOutput(many=True, help_text="The ends of all branches, oldest first.")
+    deleted = serializers.BooleanField()
+
+
+class AsOfPageOutput(_PageOutput):
+    results = MessageOutput(many=True, help_text="Oldest first within the page.")
+    conversation = ConversationAsOfOutput()
 
 
 class StoredEventOutput(_Output):
@@ -178,6 +315,9 @@ class ModelCallOutput(ModelCallRowOutput):
     conversation_version = serializers.IntegerField()
     builder = serializers.CharField()
     serializer = serializers.CharField()
+    trimming = serializers.JSONField(
+        allow_null=True, help_text="Which earlier messages were not sent, and by which rule."
+    )
     body_sha256 = serializers.CharField()
     body_length = serializers.IntegerField()
     chunk_count = serializers.IntegerField()
@@ -207,6 +347,10 @@ class PromptOutput(_Output):
     body_sha256 = serializers.CharField()
     recorded_sha256 = serializers.CharField()
     identical = serializers.BooleanField()
+    omitted_count = serializers.IntegerField(allow_null=True)
+    previous_call_id = serializers.UUIDField(
+        allow_null=True, help_text="The call of the nearest earlier reply on that branch."
+    )
     position = serializers.CharField(help_text=_POSITION_HELP)
 
 

@@ -26,6 +26,8 @@ from backend.api.output_serializers import (
     StoredEventPageOutput,
     TranscriptPageOutput,
     TranscriptRowOutput,
+    TreeNodeOutput,
+    TreeOutput,
 )
 from backend.api.pages import LIMIT_PARAMETERS, KeysetPage
 from backend.api.read_side import (
@@ -43,9 +45,9 @@ from projections.conversation_list import queries as conversation_list
 from projections.transcript import queries as transcript
 
 _ORDERINGS: Final = ("updated_at", "created_at", "title")
-_TRANSCRIPT_LIMIT: Final = 50
+TRANSCRIPT_LIMIT: Final = 50
 _EVENTS_LIMIT: Final = 100
-_LARGEST_LIMIT: Final = 200
+LARGEST_LIMIT: Final = 200
 
 
 def owner_context(user: User) -> dict[str, Any]:
@@ -92,14 +94,27 @@ class ReadConversationMixin(APIView):
     )
     def get(self, request: Request, conversation_id: UUID) -> Response:
         """One of my conversations: its settings, its counts, where it stands."""
+        owner_id = id_of_asking(request)
+        # The branches first: what the list knows then is at least as new as they are.
+        with reading(request, "transcript") as snapshot:
+            branches = transcript.get_branch_summary(conversation_id=conversation_id, owner_id=owner_id)
+            branches_position = snapshot.position
         with reading(request, "conversation_list") as snapshot:
-            row = conversation_list.get_conversation(
-                conversation_id=conversation_id, owner_id=id_of_asking(request)
-            )
-            position = snapshot.position
-        if row is None:
+            row = conversation_list.get_conversation(conversation_id=conversation_id, owner_id=owner_id)
+            source = None
+            if row is not None and row.forked_from is not None:
+                source = conversation_list.get_conversation(
+                    conversation_id=UUID(row.forked_from["conversation_id"]), owner_id=owner_id
+                )
+            position = min(snapshot.position, branches_position)
+        if row is None or branches is None:
             raise UnknownConversation(conversation_id)
-        context = {**owner_context(person_asking(request)), "position": str(position)}
+        context = {
+            **owner_context(person_asking(request)),
+            "source": source,
+            "branches": branches,
+            "position": str(position),
+        }
         return Response(ConversationOutput(row, context=context).data)
 
 
@@ -108,9 +123,15 @@ class TranscriptView(APIView):
         operation_id="read_transcript",
         parameters=[
             OpenApiParameter("leaf", UUID, description="The end of the branch; absent: the selected one."),
+            OpenApiParameter(
+                "through",
+                UUID,
+                description="Instead of leaf, a message: the selected branch if it is on that, else the newest "
+                "visible branch through it.",
+            ),
             OpenApiParameter("before", UUID, description="Only messages above this one; `next` uses it."),
             OpenApiParameter(
-                "limit", int, description=f"1 to {_LARGEST_LIMIT}; {_TRANSCRIPT_LIMIT} when absent."
+                "limit", int, description=f"1 to {LARGEST_LIMIT}; {TRANSCRIPT_LIMIT} when absent."
             ),
             AFTER_PARAMETER,
         ],
@@ -118,13 +139,17 @@ class TranscriptView(APIView):
     )
     def get(self, request: Request, conversation_id: UUID) -> Response:
         """The last messages of a branch, oldest first. `next` gives the messages above them."""
-        limit = whole_number(request, "limit", default=_TRANSCRIPT_LIMIT, low=1, high=_LARGEST_LIMIT)
-        leaf_id, before = _message_id(request, "leaf"), _message_id(request, "before")
+        limit = whole_number(request, "limit", default=TRANSCRIPT_LIMIT, low=1, high=LARGEST_LIMIT)
+        leaf_id, before = message_id_in(request, "leaf"), message_id_in(request, "before")
+        through = message_id_in(request, "through")
+        if leaf_id is not None and through is not None:
+            raise ValidationError({"through": ["Give leaf or through, not both."]})
         with reading(request, "transcript") as snapshot:
             page = transcript.get_transcript(
                 conversation_id=conversation_id,
                 owner_id=id_of_asking(request),
                 leaf_id=leaf_id,
+                through=through,
                 before=before,
                 limit=limit,
             )
@@ -137,6 +162,30 @@ class TranscriptView(APIView):
                 "results": TranscriptRowOutput(page.messages, many=True).data,
                 "next": older,
                 "previous": None,
+                "leaf_id": page.leaf_id,
+                "selected_leaf_id": page.selected_leaf_id,
+                "position": str(position),
+            }
+        )
+
+
+class TreeView(APIView):
+    @extend_schema(
+        operation_id="read_tree",
+        parameters=[AFTER_PARAMETER],
+        responses={200: TreeOutput, **QUERY_REFUSALS, **NOT_FOUND_REFUSAL},
+    )
+    def get(self, request: Request, conversation_id: UUID) -> Response:
+        """Every message of a conversation without its text: how its branches hang together."""
+        with reading(request, "transcript") as snapshot:
+            tree = transcript.get_tree(conversation_id=conversation_id, owner_id=id_of_asking(request))
+            position = snapshot.position
+        if tree is None:
+            raise UnknownConversation(conversation_id)
+        return Response(
+            {
+                "results": TreeNodeOutput(tree.nodes, many=True).data,
+                "selected_leaf_id": tree.selected_leaf_id,
                 "position": str(position),
             }
         )
@@ -149,9 +198,7 @@ class ConversationEventsView(APIView):
             OpenApiParameter(
                 "after_version", int, description="Only events beyond this version; 0 when absent."
             ),
-            OpenApiParameter(
-                "limit", int, description=f"1 to {_LARGEST_LIMIT}; {_EVENTS_LIMIT} when absent."
-            ),
+            OpenApiParameter("limit", int, description=f"1 to {LARGEST_LIMIT}; {_EVENTS_LIMIT} when absent."),
             AFTER_PARAMETER,
         ],
         responses={200: StoredEventPageOutput, **QUERY_REFUSALS, **NOT_FOUND_REFUSAL},
@@ -161,7 +208,7 @@ class ConversationEventsView(APIView):
         # The store is never behind itself, so there is nothing to wait for; a bad position is still refused.
         after_position(request)
         after_version = whole_number(request, "after_version", default=0, low=0, high=2**63 - 1)
-        limit = whole_number(request, "limit", default=_EVENTS_LIMIT, low=1, high=_LARGEST_LIMIT)
+        limit = whole_number(request, "limit", default=_EVENTS_LIMIT, low=1, high=LARGEST_LIMIT)
         store = bootstrap.event_store()
         position = store.end()
         rows = conversation_events(
@@ -197,7 +244,8 @@ def _ordering(request: Request) -> str:
     return wanted
 
 
-def _message_id(request: Request, name: str) -> UUID | None:
+def message_id_in(request: Request, name: str) -> UUID | None:
+    """A message's id from the query string. Raises ValidationError naming the parameter."""
     text = request.query_params.get(name)
     if text is None:
         return None

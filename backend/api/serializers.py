@@ -44,9 +44,48 @@ class SendUserMessageInput(StrictSerializer):
     expected_version = WholeNumberField(required=False, help_text=_EXPECTED_VERSION_HELP)
 
 
+class EditUserMessageInput(StrictSerializer):
+    content = TextField(help_text="At most 256 KB in UTF-8.")
+    model = TextField(required=False)
+    params = ParamsField(required=False)
+    expected_version = WholeNumberField(required=False, help_text=_EXPECTED_VERSION_HELP)
+
+
 class RegenerateReplyInput(StrictSerializer):
     model = TextField(required=False)
     params = ParamsField(required=False)
+    tighter_cut = TrueOrFalseField(
+        required=False,
+        help_text="Leave out more of the earlier messages than the last call did; for a context_overflow.",
+    )
+    expected_version = WholeNumberField(required=False, help_text=_EXPECTED_VERSION_HELP)
+
+
+class OnlyExpectedVersionInput(StrictSerializer):
+    expected_version = WholeNumberField(required=False, help_text=_EXPECTED_VERSION_HELP)
+
+
+class ContinueReplyInput(OnlyExpectedVersionInput):
+    """The address names the reply."""
+
+
+class SelectBranchInput(StrictSerializer):
+    leaf_id = IdField(help_text="A message; where it is not a leaf, the newest visible branch through it.")
+    expected_version = WholeNumberField(required=False, help_text=_EXPECTED_VERSION_HELP)
+
+
+class ForkConversationInput(StrictSerializer):
+    message_id = IdField(help_text="The last message that the new conversation inherits.")
+    title = TextField(required=False)
+
+
+class StartReplayInput(StrictSerializer):
+    """At least one of model, params and system_prompt."""
+
+    model = TextField(required=False)
+    params = ParamsField(required=False)
+    system_prompt = TextField(required=False)
+    leaf_id = IdField(required=False, help_text="The end of the branch; absent: the selected one.")
     expected_version = WholeNumberField(required=False, help_text=_EXPECTED_VERSION_HELP)
 
 
@@ -66,6 +105,14 @@ class SettingsOutput(serializers.Serializer[object]):
     params = ParamsField()
 
 
+class ForkOriginOutput(serializers.Serializer[object]):
+    """Where a fork goes on from."""
+
+    conversation_id = serializers.UUIDField()
+    version = serializers.IntegerField()
+    message_id = serializers.UUIDField()
+
+
 class ConversationChangedOutput(serializers.Serializer[object]):
     """A conversation right after a command, told by the aggregate itself."""
 
@@ -77,6 +124,7 @@ class ConversationChangedOutput(serializers.Serializer[object]):
     pinned = serializers.BooleanField()
     archived = serializers.BooleanField()
     deleted = serializers.BooleanField()
+    forked_from = ForkOriginOutput(allow_null=True)
     position = serializers.CharField(help_text="Give it to a query as ?after= to read at least this state.")
 
 
@@ -92,6 +140,33 @@ class ReplyRequestedOutput(serializers.Serializer[object]):
     reply_id = serializers.UUIDField()
     call_id = serializers.UUIDField()
     version = serializers.IntegerField()
+    position = serializers.CharField()
+
+
+class ReplyContinuedOutput(ReplyRequestedOutput):
+    message_id = serializers.UUIDField(
+        allow_null=True, help_text="The user message that asks to go on, where the runner needs one."
+    )
+
+
+class BranchChangedOutput(serializers.Serializer[object]):
+    selected_leaf_id = serializers.UUIDField(allow_null=True)
+    version = serializers.IntegerField()
+    position = serializers.CharField()
+
+
+class ReplayStartedOutput(serializers.Serializer[object]):
+    replay_id = serializers.UUIDField()
+    turns_total = serializers.IntegerField()
+    version = serializers.IntegerField()
+    position = serializers.CharField()
+
+
+class ReplayResumedOutput(serializers.Serializer[object]):
+    """Null where the turn itself could not be sent before; it is sent now."""
+
+    reply_id = serializers.UUIDField(allow_null=True)
+    call_id = serializers.UUIDField(allow_null=True)
     position = serializers.CharField()
 
 

@@ -91,6 +91,15 @@ def rebuild_own_prompt(store: EventStore, call_id: UUID, owner_id: UUID | None) 
     return rebuild_prompt(store, call)
 
 
+def previous_call_id(store: EventStore, call: ModelCall) -> UUID | None:
+    """The call of the nearest reply at or above the last message that this call sent, on its branch."""
+    if call.conversation_id is None:
+        return None
+    conversation, _ = load_conversation(store, call.conversation_id)
+    path = conversation.nodes.path(call.prompt_request.leaf_id)
+    return next((node.call_id for node in reversed(path) if node.call_id is not None), None)
+
+
 def conversation_events(
     store: EventStore, conversation_id: UUID, owner_id: UUID, *, after_version: int, limit: int
 ) -> tuple[StoredEventRow, ...]:

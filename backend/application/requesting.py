@@ -24,6 +24,8 @@ from backend.prompting.prefixes import BranchPrompts
 
 CALLS_LOOKED_AT: Final = 3
 """How many calls back somebody is looked for whose tokens a runner has counted."""
+AROUND_MESSAGE: Final = len('{"content":"","role":"user"},')
+"""About how many bytes of a body stand around a message's text."""
 
 
 class Overrides:
@@ -124,17 +126,21 @@ def _fitting(
         if limit is None or tokens <= limit:
             kept = None if cut is None else replace(cut, counted_tokens=tokens)
             return replace(whole, trimming=kept)
-    system_prompt = whole.system_prompt
-    if system_prompt is None:
-        system_prompt = conversation.settings.system_prompt
-    system_length = len(system_prompt.encode("utf-8"))
-    branch = [MessageSize(*size) for size in prompts.lengths(whole.leaf_id)]
+    counted = bool(calls) and _prompt_tokens(calls[-1]) > 0
+    branch = [
+        MessageSize(message_id, role, length + AROUND_MESSAGE if counted and length else length)
+        for message_id, role, length in prompts.lengths(whole.leaf_id)
+    ]
+    if counted:
+        # Everything in bytes of the body, as the count was of a body: its system prompt may have been another.
+        rest = prompts.digest(whole)[1] - sum(size.length for size in branch)
+    else:
+        system_prompt = whole.system_prompt
+        if system_prompt is None:
+            system_prompt = conversation.settings.system_prompt
+        rest = len(system_prompt.encode("utf-8"))
     trimming = plan_cut(
-        room,
-        system_length=system_length,
-        branch=branch,
-        earlier=_as_measure(calls, cut, branch, system_length),
-        tighter=tighter,
+        room, system_length=rest, branch=branch, earlier=_as_measure(calls, cut), tighter=tighter
     )
     return replace(whole, trimming=trimming)
 
@@ -174,32 +180,13 @@ def _tokens(body_length: int, calls: Sequence[ModelCall]) -> int:
     return int(body_length * tokens / counted.body_length)
 
 
-def _as_measure(
-    calls: Sequence[ModelCall], cut: Trimming | None, branch: Sequence[MessageSize], system_length: int
-) -> EarlierCall | None:
+def _as_measure(calls: Sequence[ModelCall], cut: Trimming | None) -> EarlierCall | None:
+    """What the earlier calls tell about this branch; none where there were none."""
     if not calls:
         return None
     first_kept = None if cut is None else cut.first_kept_message_id
-    counted = calls[-1]
-    if not _prompt_tokens(counted):
-        return EarlierCall(first_kept, 0, None)
-    request = counted.prompt_request
-    counted_from = None if request.trimming is None else request.trimming.first_kept_message_id
-    length = system_length + _length_between(branch, counted_from, request.leaf_id)
-    return EarlierCall(first_kept, length, _prompt_tokens(counted))
+    return EarlierCall(first_kept, calls[-1].body_length, _prompt_tokens(calls[-1]) or None)
 
 
 def _prompt_tokens(call: ModelCall) -> int:
     return (call.usage.prompt_tokens or 0) if call.usage is not None else 0
-
-
-def _length_between(branch: Sequence[MessageSize], first: UUID | None, last: UUID | None) -> int:
-    """Bytes of text from one message of the branch to another; None: from its first message."""
-    length, counting = 0, first is None
-    for size in branch:
-        counting = counting or size.message_id == first
-        if counting:
-            length += size.length
-        if size.message_id == last:
-            break
-    return length
