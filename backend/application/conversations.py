@@ -51,15 +51,8 @@ class Conversations:
 
     def load(self, conversation_id: UUID) -> Loaded:
         """The conversation as of now. Raises UnknownConversation."""
-        kept = self._entry(conversation_id)
-        try:
-            with kept.lock:
-                seen = self._up_to_date(conversation_id, kept)
-                loaded = Loaded(seen.copy(), kept.prompts)
-        except UnknownConversation:
-            self._forget(conversation_id)
-            raise
-        self._make_room()
+        loaded = self._load(conversation_id)
+        self._make_room(conversation_id)
         return loaded
 
     def load_own(self, conversation_id: UUID, owner_id: UUID) -> Loaded:
@@ -72,6 +65,16 @@ class Conversations:
     def prompts_of(self, conversation_id: UUID) -> BranchPrompts:
         """The conversation's messages for prompts, as of now. Raises UnknownConversation."""
         return self.load(conversation_id).prompts
+
+    def _load(self, conversation_id: UUID) -> Loaded:
+        kept = self._entry(conversation_id)
+        try:
+            with kept.lock:
+                seen = self._up_to_date(conversation_id, kept)
+                return Loaded(seen.copy(), kept.prompts)
+        except UnknownConversation:
+            self._forget(conversation_id)
+            raise
 
     def _up_to_date(self, conversation_id: UUID, kept: _Kept) -> Conversation:
         version = 0 if kept.seen is None else kept.seen.version
@@ -95,23 +98,26 @@ class Conversations:
         return seen
 
     def _source(self, origin: ForkOrigin, kept: _Kept) -> Conversation:
-        source = self.load(origin.conversation_id)
+        source = self._load(origin.conversation_id)
         kept.prompts = BranchPrompts.forked(source.prompts, origin)
         return source.conversation
 
     def _entry(self, conversation_id: UUID) -> _Kept:
         with self._lock:
-            kept = self._kept.setdefault(conversation_id, _Kept())
-            self._kept.move_to_end(conversation_id)
-            return kept
+            return self._kept.setdefault(conversation_id, _Kept())
 
     def _forget(self, conversation_id: UUID) -> None:
         with self._lock:
             self._kept.pop(conversation_id, None)
 
-    def _make_room(self) -> None:
-        """Forget the conversations that were not used for longest; whoever still uses one keeps its own."""
+    def _make_room(self, used: UUID) -> None:
+        """Forget the conversations that were not used for longest; whoever still uses one keeps its own.
+
+        used: the one in use now. A fork counts as used after its source, which it needs only once.
+        """
         with self._lock:
+            if used in self._kept:
+                self._kept.move_to_end(used)
             total = sum(kept.prompts.size for kept in self._kept.values())
             while total > self._kept_bytes or len(self._kept) > KEPT_CONVERSATIONS:
                 if len(self._kept) == 1:

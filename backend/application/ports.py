@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
+from backend.application.runner_port import RunnerModel
 from backend.domain.conversation import Conversation
 from backend.domain.events import VerbatimEvent
 from backend.domain.model_call import ModelCall
@@ -39,8 +40,24 @@ class ModelKnowledge(Protocol):
         """The models last listed, or None where none ever were."""
 
 
+class ModelMemory(Protocol):
+    """Where what runners tell of their models is kept."""
+
+    def remember_listed(self, models: Iterable[RunnerModel]) -> None:
+        """Keep what runners offer now, and the context sizes they told of."""
+
+    def remember_context(self, model: str, context_tokens: int) -> None:
+        """Keep the context size that a runner named when it refused a prompt."""
+
+
 class NothingKnown:
-    """A ModelKnowledge before any runner was asked."""
+    """A ModelKnowledge before any runner was asked, and a ModelMemory that keeps nothing."""
+
+    def remember_listed(self, models: Iterable[RunnerModel]) -> None:
+        pass
+
+    def remember_context(self, model: str, context_tokens: int) -> None:
+        pass
 
     def context_tokens(self, model: str) -> int | None:
         return None

@@ -20,17 +20,21 @@ from backend.application.execution import Handling, Services
 from backend.application.handlers import handle
 from backend.application.ports import Answer, IdempotencyKey, InstallationDefaults
 from backend.application.runner_port import ModelRunner
+from backend.bootstrap.models_seen import ModelsSeen
 from backend.domain.commands import Command
 from backend.event_store.store import PostgresEventStore
 from backend.model_calls.companions import COMPANION_STEPS
+from backend.model_calls.replay_directory import conversation_of_replay
 from backend.model_runner.http_client import HttpModelRunner
 
 __all__ = [
+    "conversation_of_replay",
     "conversations",
     "database_url",
     "default_model",
     "event_store",
     "model_runner",
+    "models_seen",
     "remember_first_model",
     "reset",
     "run_command",
@@ -46,6 +50,7 @@ _FIRST_MODEL_KEY = "first-model-of-the-runner"
 _lock = Lock()
 _store: PostgresEventStore | None = None
 _conversations: Conversations | None = None
+_models_seen = ModelsSeen()
 
 
 class SystemClock:
@@ -71,6 +76,11 @@ def remember_first_model(model_id: str) -> None:
     """Keep the first model that the runner listed, for all web processes, as the default where none is configured."""
     if cache.get(_FIRST_MODEL_KEY) != model_id:
         cache.set(_FIRST_MODEL_KEY, model_id, timeout=None)
+
+
+def models_seen() -> ModelsSeen:
+    """What runners have told about their models."""
+    return _models_seen
 
 
 def default_model() -> str:
@@ -101,6 +111,8 @@ def services() -> Services:
     return Services(
         store=event_store(),
         conversations=conversations(),
+        models=_models_seen,
+        continues_replies=settings.MODEL_RUNNER_CONTINUES,
         clock=SystemClock(),
         ids=RandomIds(),
         pause=pause_with_jitter,
@@ -141,8 +153,9 @@ def model_runner() -> ModelRunner:
 
 def reset() -> None:
     """Forget what was made, closing it; the next use makes it anew."""
-    global _conversations, _store
+    global _conversations, _models_seen, _store
     with _lock:
         if _store is not None:
             _store.close()
         _store = _conversations = None
+        _models_seen = ModelsSeen()

@@ -31,6 +31,7 @@ SETTING_NAMES: Final = (
     "MODEL_RUNNER_URL",
     "MODEL_RUNNER_MODEL",
     "MODEL_RUNNER_API_KEY",
+    "MODEL_RUNNER_CONTINUES",
     "SECRET_KEY",
     "ALLOWED_HOSTS",
     "EMAIL_URL",
@@ -68,6 +69,7 @@ class Environment:
     model_runner_url: str  # empty: the built-in runner; never ends in a slash
     model_runner_model: str
     model_runner_api_key: str
+    model_runner_continues: str  # AUTO, YES or NO
     secret_key: str
     allowed_hosts: tuple[str, ...]
     email_url: str  # empty: no mail
@@ -79,6 +81,13 @@ class Environment:
     model_call_workers: int
     projection_workers: int
     runner_kind: str  # "builtin" where the supervisor runs the runner, else empty
+
+    @property
+    def runner_continues_replies(self) -> bool:
+        """Whether a prompt may end with an assistant message; the built-in llama.cpp goes on from one."""
+        if self.model_runner_continues == "AUTO":
+            return self.runner_kind == "builtin"
+        return self.model_runner_continues == "YES"
 
     @property
     def is_loopback(self) -> bool:
@@ -172,6 +181,7 @@ def load_environment(
         model_runner_url=reader.model_runner_url(),
         model_runner_model=reader.text("MODEL_RUNNER_MODEL", ""),
         model_runner_api_key=reader.text("MODEL_RUNNER_API_KEY", ""),
+        model_runner_continues=reader.choice("MODEL_RUNNER_CONTINUES", "AUTO", ("AUTO", "YES", "NO")),
         secret_key=secret_key,
         allowed_hosts=allowed_hosts or tuple(dict.fromkeys(("127.0.0.1", "localhost", "[::1]", host))),
         email_url=reader.email_url(),

@@ -20,6 +20,7 @@ from backend.domain.events import TokenUsage
 from backend.domain.model_call import AttemptResult, ModelCall
 from backend.model_calls import live_reply as endings
 from backend.model_calls import queue, stored_chunks
+from backend.model_calls.learning import remember
 from backend.model_calls.link import Pauses, until_back
 from backend.model_calls.live_reply import Ending, LiveReply
 from backend.model_calls.queue import Claim
@@ -123,6 +124,7 @@ class Attempt:
         try:
             reply, timing = LiveReply(), _Timing(time.monotonic())
             ending = await self._stream(body, reply, timing)
+            await self._learn_from(call, ending)
             timing.ended = time.monotonic()
             # First everything that was shown is stored, then the end is.
             chunk_count = await writer.drained(call.id)
@@ -183,6 +185,12 @@ class Attempt:
             if reply.is_too_long:
                 return False
         return True
+
+    async def _learn_from(self, call: ModelCall, ending: Ending) -> None:
+        """A runner that refuses a prompt as too long may say how much the model takes."""
+        if ending.context_tokens is not None:
+            model, size, tools = call.prompt_request.model, ending.context_tokens, self._tools
+            await remember(tools.persistence, lambda: tools.models.remember_context(model, size))
 
     async def _record(
         self,

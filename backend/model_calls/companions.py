@@ -1,4 +1,4 @@
-"""The SQL that rides along in an append: queueing a call, taking it back, and the fence of a claim.
+"""The SQL that rides along in an append: queueing a call, taking it back, the fence of a claim, a replay's steps.
 
 Runs on the event store's cursor inside its transaction; raising rolls the whole append back.
 May not commit, and may not read or write anything but this package's tables and channels.
@@ -17,11 +17,15 @@ from backend.application.ports import (
     ClaimLost,
     Companion,
     DequeueUnclaimedCall,
+    KeepReplay,
     QueueCall,
+    ReplayStepDue,
+    ReplayStepTaken,
 )
 
 QUEUE_CHANNEL = "model_call_queue"
 CANCEL_CHANNEL = "model_call_cancel"
+REPLAY_CHANNEL = "replay_step"
 
 CompanionStep = Callable[[psycopg.Cursor[dict[str, Any]], Companion, Sequence[int]], None]
 
@@ -29,6 +33,19 @@ _QUEUE = """
 INSERT INTO model_call_queue (call_id, conversation_id, owner_id, queued_at, not_before)
 VALUES (%s, %s, %s, clock_timestamp(), clock_timestamp())
 """
+
+_KEEP_REPLAY = """
+INSERT INTO replay_process (replay_id, conversation_id, owner_id, due_version, not_before)
+VALUES (%s, %s, %s, %s, clock_timestamp())
+"""
+
+_STEP_DUE = """
+UPDATE replay_process SET due_version = greatest(coalesce(due_version, 0), %s), not_before = clock_timestamp()
+WHERE replay_id = %s
+"""
+
+# What became due after the version that was looked at stays due.
+_STEP_TAKEN = "UPDATE replay_process SET due_version = NULL WHERE replay_id = %s AND due_version <= %s"
 
 _FENCE = "SELECT claimed_by, claim FROM model_call_queue WHERE call_id = %s FOR UPDATE"
 
@@ -98,10 +115,42 @@ def claim_fence(
         cursor.execute(_END, {"call_id": companion.call_id})
 
 
+def keep_replay(
+    cursor: psycopg.Cursor[dict[str, Any]], companion: Companion, positions: Sequence[int]
+) -> None:
+    """Remember a new replay, its first step being due; workers hear of it once the append is committed."""
+    assert isinstance(companion, KeepReplay)
+    cursor.execute(
+        _KEEP_REPLAY,
+        (companion.replay_id, companion.conversation_id, companion.owner_id, companion.version),
+    )
+    cursor.execute("SELECT pg_notify(%s, '')", (REPLAY_CHANNEL,))
+
+
+def replay_step_due(
+    cursor: psycopg.Cursor[dict[str, Any]], companion: Companion, positions: Sequence[int]
+) -> None:
+    """A replay can go on; workers hear of it once the append is committed."""
+    assert isinstance(companion, ReplayStepDue)
+    cursor.execute(_STEP_DUE, (companion.version, companion.replay_id))
+    cursor.execute("SELECT pg_notify(%s, '')", (REPLAY_CHANNEL,))
+
+
+def replay_step_taken(
+    cursor: psycopg.Cursor[dict[str, Any]], companion: Companion, positions: Sequence[int]
+) -> None:
+    """What was due for a replay is done in this commit."""
+    assert isinstance(companion, ReplayStepTaken)
+    cursor.execute(_STEP_TAKEN, (companion.replay_id, companion.version))
+
+
 COMPANION_STEPS: dict[type, CompanionStep] = {
     QueueCall: queue_call,
     DequeueUnclaimedCall: dequeue_unclaimed_call,
     AnnounceCancel: announce_cancel,
     ClaimFence: claim_fence,
+    KeepReplay: keep_replay,
+    ReplayStepDue: replay_step_due,
+    ReplayStepTaken: replay_step_taken,
 }
 """What bootstrap hands to the event store; the receipt's step is the store's own."""

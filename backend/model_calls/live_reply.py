@@ -6,7 +6,7 @@ kept text and the words a person reads. May not know where the text goes, nor re
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from backend.application.runner_port import (
@@ -107,11 +107,15 @@ class LiveReply:
 
 @dataclass(frozen=True)
 class Ending:
-    """How an attempt ended: its outcome, and why in words where it is not simply complete."""
+    """How an attempt ended: its outcome, and why in words where it is not simply complete.
+
+    context_tokens: how much the model takes, where a runner said so in refusing the prompt.
+    """
 
     outcome: str
     reply_error: ReplyError | None = None
     call_error: CallError | None = None
+    context_tokens: int | None = None
 
 
 CANCELLED = Ending(outcomes.CANCELLED)
@@ -152,7 +156,9 @@ def ending_of_failure(reply: LiveReply, failure: RunnerFailure) -> Ending:
     if lost and reply.finish_reason is not None:
         return ending_of_stream(reply)
     outcome = outcomes.INTERRUPTED if lost and reply.had_token else outcomes.FAILED
-    return _ended_early(outcome, failure.code, storable(failure.message), reply, failure.http_status)
+    ending = _ended_early(outcome, failure.code, storable(failure.message), reply, failure.http_status)
+    told = failure.details.get("n_ctx")
+    return replace(ending, context_tokens=told) if isinstance(told, int) and told > 0 else ending
 
 
 def failed(code: str, message: str) -> Ending:

@@ -41,6 +41,33 @@ class ModelCallQueue(models.Model):
         return f"model call {self.call_id}, held by {self.claimed_by or 'nobody'}"
 
 
+class ReplayProcess(models.Model):
+    """One row for each replay, kept for good: whose it is, and whether a step of it may be due.
+
+    due_version: the conversation's version since which one is, None where none is. not_before: when it may be
+    taken; moved on by whoever takes it.
+    """
+
+    replay_id = models.UUIDField(primary_key=True)
+    conversation_id = models.UUIDField()
+    owner_id = models.UUIDField()
+    due_version = models.IntegerField(null=True)
+    not_before = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "replay_process"
+        indexes = [
+            models.Index(
+                fields=["not_before", "replay_id"],
+                name="replay_process_due",
+                condition=models.Q(due_version__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"replay {self.replay_id} of conversation {self.conversation_id}"
+
+
 class ModelCallWorker(models.Model):
     """A worker's lease. Once dead, a worker id stays dead: its process goes on under a new one."""
 

@@ -19,7 +19,7 @@ from eventsourcing.persistence import InterfaceError, OperationalError
 from backend.application.conversations import Conversations
 from backend.application.history import PromptToSend, prompt_to_send
 from backend.application.ports import Answer, ClaimLost, EventStore
-from backend.domain.commands import Command, RecordModelCallResult, StartModelCallAttempt
+from backend.domain.commands import AdvanceReplay, Command, RecordModelCallResult, StartModelCallAttempt
 from backend.domain.errors import AttemptRefused, TooManyConflicts
 from backend.domain.model_call import ModelCall
 from backend.model_calls.link import Pauses
@@ -88,6 +88,14 @@ class Persistence:
             )
             return False
         return True
+
+    async def advance_replay(self, conversation_id: UUID, replay_id: UUID) -> None:
+        """Take the step of a replay that is due, if one is. Raises DomainError."""
+        command = AdvanceReplay(conversation_id, replay_id)
+        # All that a replay sets off is part of one undertaking, whichever worker does it.
+        await self._until_possible(
+            lambda: self.run_command(command, actor=f"replay:{replay_id}", correlation_id=replay_id)
+        )
 
     def _run(self, command: Command, claim: Claim, call: ModelCall) -> Answer:
         return self.run_command(

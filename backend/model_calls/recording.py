@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 
+from backend.application.ports import ModelMemory
 from backend.application.runner_port import ModelRunner
 from backend.domain.commands import RecordModelCallResult
 from backend.domain.model_call import AttemptResult, ModelCall
@@ -21,7 +22,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Tools:
-    """What all calls of one worker share."""
+    """What all calls of one worker share. models: remembers what runners tell of theirs."""
 
     persistence: Persistence
     runner: ModelRunner
@@ -29,6 +30,7 @@ class Tools:
     writer: ChunkWriter
     link: Link
     timings: WorkerTimings
+    models: ModelMemory
 
 
 async def record_end(

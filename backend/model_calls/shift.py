@@ -18,17 +18,19 @@ from uuid import UUID
 import psycopg
 
 from backend.application.conversations import Conversations
-from backend.application.ports import EventStore
+from backend.application.ports import EventStore, ModelMemory
 from backend.application.runner_port import ModelRunner
 from backend.model_calls import leases, queue
 from backend.model_calls.attempt import Attempt, StopReason
 from backend.model_calls.chunks import ChunkWriter
-from backend.model_calls.companions import CANCEL_CHANNEL, QUEUE_CHANNEL
+from backend.model_calls.companions import CANCEL_CHANNEL, QUEUE_CHANNEL, REPLAY_CHANNEL
+from backend.model_calls.learning import learn_models
 from backend.model_calls.link import DatabaseAway, Link, Pauses, until_back
 from backend.model_calls.persistence import Persistence, RunCommand
 from backend.model_calls.queue import Claim
 from backend.model_calls.recording import Tools
 from backend.model_calls.repair import repair_queue
+from backend.model_calls.replays import ReplaySteps, repair_replays
 from backend.model_calls.runner_version import RunnerVersion
 from backend.model_calls.settling import settle
 from backend.model_calls.sweep import Sweep
@@ -60,6 +62,7 @@ class Shift:
         conversations: Conversations,
         run_command: RunCommand,
         runner: ModelRunner,
+        models: ModelMemory,
         executor: Executor,
         timings: WorkerTimings,
         stopping: asyncio.Event,
@@ -79,7 +82,9 @@ class Shift:
             writer=ChunkWriter(self._flushing, worker_id, self._pauses()),
             link=self._control,
             timings=timings,
+            models=models,
         )
+        self._replays = ReplaySteps(self._control, self._tools.persistence, timings)
         self._sweep = Sweep(self._control, worker_id, timings)
         self._calls: dict[UUID, _Work] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -99,7 +104,9 @@ class Shift:
                     self._listen,
                     self._claim,
                     self._sweep_on,
+                    self._replays.run,
                     self._repair,
+                    self._learn,
                     self._tools.writer.run,
                 )
                 for loop in loops:
@@ -141,8 +148,10 @@ class Shift:
                 connection = await self._listening.connection()
                 await connection.execute(f"LISTEN {QUEUE_CHANNEL}")
                 await connection.execute(f"LISTEN {CANCEL_CHANNEL}")
+                await connection.execute(f"LISTEN {REPLAY_CHANNEL}")
                 pauses.reset()
                 self._wake.set()  # for what was queued while nobody listened
+                self._replays.wake()
                 async for notification in connection.notifies():
                     self._hear(notification)
             except (DatabaseAway, psycopg.OperationalError, psycopg.InterfaceError):
@@ -152,6 +161,9 @@ class Shift:
     def _hear(self, notification: psycopg.Notify) -> None:
         if notification.channel == QUEUE_CHANNEL:
             self._wake.set()
+            return
+        if notification.channel == REPLAY_CHANNEL:
+            self._replays.wake()
             return
         try:
             self._ask_to_stop(UUID(notification.payload), "cancelled")
@@ -193,11 +205,17 @@ class Shift:
             for call_id in findings.cancelled:
                 self._ask_to_stop(call_id, "cancelled")
             self._wake.set()
+            self._replays.wake()
 
     async def _repair(self) -> None:
         """Once, at the start."""
         await until_back(lambda: repair_queue(self._repairing, self._tools.persistence), self._pauses())
+        await until_back(lambda: repair_replays(self._repairing), self._pauses())
         await self._repairing.close()
+
+    async def _learn(self) -> None:
+        """Once, as soon as the runner answers."""
+        await learn_models(self._tools.runner, self._tools.models, self._tools.persistence)
 
     async def _end_when_told(self) -> None:
         """Let running replies finish for a moment, record the others as they are, end the lease."""

@@ -14,7 +14,7 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 
 from backend.application.conversations import Conversations
-from backend.application.ports import EventStore
+from backend.application.ports import EventStore, ModelMemory, NothingKnown
 from backend.application.runner_port import ModelRunner
 from backend.model_calls.leases import WorkerFoundDead
 from backend.model_calls.persistence import RunCommand
@@ -37,10 +37,12 @@ class ModelCallWorker:
         run_command: RunCommand,
         runner: ModelRunner,
         conversations: Conversations | None = None,
+        models: ModelMemory | None = None,
         timings: WorkerTimings | None = None,
     ) -> None:
         self._database_url = database_url
         self._store = store
+        self._models = models or NothingKnown()
         self._conversations = conversations or Conversations(store)
         self._run_command = run_command
         self._runner = runner
@@ -70,6 +72,7 @@ class ModelCallWorker:
             conversations=self._conversations,
             run_command=self._run_command,
             runner=self._runner,
+            models=self._models,
             executor=executor,
             timings=self._timings,
             stopping=self._stopping,

@@ -158,7 +158,7 @@ def _context_overflow(error: Mapping[str, Any], message: str, http_status: int |
     }
     return RunnerFailure(
         "context_overflow",
-        f"{what} Start a new conversation, or choose a model with a larger context.{said}",
+        f"{what} Retry with fewer earlier messages, or choose a model with a larger context.{said}",
         http_status=http_status,
         details=details,
     )

@@ -39,7 +39,10 @@ class MessageSize:
 
 @dataclass(frozen=True)
 class EarlierCall:
-    """The nearest call on the branch: what it sent, in bytes of text, and how many tokens that was."""
+    """The nearest call on the branch: where it cut, how much it sent, and how many tokens that was.
+
+    text_length: in the measure in which the branch's lengths are given. prompt_tokens: None for no count.
+    """
 
     first_kept_message_id: UUID | None
     text_length: int

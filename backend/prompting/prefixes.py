@@ -265,7 +265,7 @@ class BranchPrompts:
     def _kept(self, request: PromptRequest) -> list[_Message]:
         """The messages that are sent, as of the request's version."""
         path = self._path(request.leaf_id)
-        for message_id, message in path:
+        for message_id, message in reversed(path):
             if message.made > request.version:
                 raise _not_in_the_history(message_id)
         if request.trimming is not None:

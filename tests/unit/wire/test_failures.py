@@ -112,7 +112,7 @@ def test_an_overflow_told_in_words_is_told_in_numbers_where_it_has_any(
         assert failure.code == "context_overflow"
         assert (failure.details.get("n_prompt_tokens"), failure.details.get("n_ctx")) == (prompt, size)
         assert words in failure.message
-        assert "Start a new conversation, or choose a model with a larger context." in failure.message
+        assert "Retry with fewer earlier messages, or choose a model with a larger context." in failure.message
 
 
 @pytest.mark.parametrize("http_status", [400, None])
@@ -124,7 +124,7 @@ def test_an_overflow_is_known_by_its_type_and_keeps_its_numbers(http_status: int
     assert not failure.safe_to_retry
     assert failure.message == (
         "The conversation has 9,000 tokens, the model takes 8,192: 808 too many. "
-        "Start a new conversation, or choose a model with a larger context."
+        "Retry with fewer earlier messages, or choose a model with a larger context."
     )
 
 

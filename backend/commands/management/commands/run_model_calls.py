@@ -33,6 +33,7 @@ async def work_until_told() -> None:
         database_url=bootstrap.database_url(),
         store=bootstrap.event_store(),
         conversations=bootstrap.conversations(),
+        models=bootstrap.models_seen(),
         run_command=bootstrap.run_command,
         runner=runner,
     )

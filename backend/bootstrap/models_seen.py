@@ -1,0 +1,73 @@
+"""What runners have told about their models, remembered for all processes of an installation.
+
+Kept in Django's cache, which all of them share, and for a few seconds in each process: commands ask with
+every message and must never wait for a runner. Losing it all only means not knowing until it is told again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from threading import Lock
+from typing import Final
+
+from django.core.cache import cache
+from django.db import close_old_connections
+
+from backend.application.runner_port import RunnerModel
+
+_LISTED: Final = "models-listed"
+_CONTEXTS: Final = "models-context-tokens"
+FRESH_S: Final = 3.0
+
+
+class ModelsSeen:
+    """Implements backend.application.ports.ModelKnowledge. Safe to share between threads."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._read_at: float | None = None
+        self._listed: frozenset[str] | None = None
+        self._contexts: dict[str, int] = {}
+
+    def context_tokens(self, model: str) -> int | None:
+        self._read_if_old()
+        return self._contexts.get(model)
+
+    def known_models(self) -> frozenset[str] | None:
+        self._read_if_old()
+        return self._listed
+
+    def remember_listed(self, models: Iterable[RunnerModel]) -> None:
+        """Keep what runners offer now, and the context sizes they told of."""
+        listed = list(models)
+        names = frozenset(model.id for model in listed)
+        told = {model.id: model.context_tokens for model in listed if model.context_tokens is not None}
+        self._read_if_old()
+        # Only writes what is news: pages ask for the list of models all the time.
+        if names != self._listed:
+            cache.set(_LISTED, names, timeout=None)
+        self._keep(told)
+
+    def remember_context(self, model: str, context_tokens: int) -> None:
+        """Keep what a runner said when it refused a prompt: it knows best."""
+        self._read_if_old()
+        self._keep({model: context_tokens})
+
+    def _keep(self, told: dict[str, int]) -> None:
+        news = {model: size for model, size in told.items() if self._contexts.get(model) != size}
+        if news:
+            cache.set(_CONTEXTS, {**cache.get(_CONTEXTS, {}), **news}, timeout=None)
+        with self._lock:
+            self._read_at = None
+
+    def _read_if_old(self) -> None:
+        with self._lock:
+            if self._read_at is not None and time.monotonic() - self._read_at < FRESH_S:
+                return
+            # In a thread of a worker nobody else looks after a connection that broke meanwhile.
+            close_old_connections()
+            found = cache.get_many([_LISTED, _CONTEXTS])
+            self._listed = found.get(_LISTED)
+            self._contexts = found.get(_CONTEXTS, {})
+            self._read_at = time.monotonic()
