@@ -41,6 +41,57 @@ export interface paths {
         patch: operations["change_conversation"];
         trace?: never;
     };
+    "/api/conversations/{conversation_id}/at/{version}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The conversation as it was at a version, also what was hidden or deleted later. `next` is further up. */
+        get: operations["read_conversation_as_of"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/conversations/{conversation_id}/branches/{leaf_id}/hide/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Leave a branch, or every branch through this message, out of sight. Nothing is deleted. */
+        post: operations["hide_branch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/conversations/{conversation_id}/branches/{leaf_id}/show/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Bring a hidden branch, or every hidden branch through this message, back into sight. */
+        post: operations["show_branch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/conversations/{conversation_id}/events/": {
         parameters: {
             query?: never;
@@ -52,6 +103,57 @@ export interface paths {
         get: operations["list_conversation_events"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/conversations/{conversation_id}/export/json/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The whole conversation as JSON, to download. */
+        get: operations["export_json"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/conversations/{conversation_id}/export/markdown/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The whole conversation as Markdown, to download. */
+        get: operations["export_markdown"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/conversations/{conversation_id}/fork/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Start a conversation that goes on from this message; any but a reply that is still being written. */
+        post: operations["fork_conversation"];
         delete?: never;
         options?: never;
         head?: never;
@@ -75,6 +177,44 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/conversations/{conversation_id}/messages/{message_id}/continue/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description Go on with a reply that was truncated, stopped or interrupted, in a reply below it.
+         *
+         *     Where the runner cannot go on from a message of its own, a user message that asks for it is sent instead.
+         */
+        post: operations["continue_reply"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/conversations/{conversation_id}/messages/{message_id}/edit/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Put another user message beside this one, with a reply of its own. This one stays as it is. */
+        post: operations["edit_user_message"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/conversations/{conversation_id}/messages/{message_id}/regenerate/": {
         parameters: {
             query?: never;
@@ -86,6 +226,40 @@ export interface paths {
         put?: never;
         /** @description Request another reply beside the one named, or to the user's message named. */
         post: operations["regenerate_reply"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/conversations/{conversation_id}/replay/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Send a branch's user messages again, turn by turn, as a new branch. The original stays as it is. */
+        post: operations["start_replay"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/conversations/{conversation_id}/replays/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The replays of a conversation, newest first. */
+        get: operations["list_replays"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -109,6 +283,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/conversations/{conversation_id}/select-branch/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Select the branch that ends at this message, or else the newest visible one through it. */
+        post: operations["select_branch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/conversations/{conversation_id}/transcript/": {
         parameters: {
             query?: never;
@@ -118,6 +309,23 @@ export interface paths {
         };
         /** @description The last messages of a branch, oldest first. `next` gives the messages above them. */
         get: operations["read_transcript"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/conversations/{conversation_id}/tree/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Every message of a conversation without its text: how its branches hang together. */
+        get: operations["read_tree"];
         put?: never;
         post?: never;
         delete?: never;
@@ -255,6 +463,110 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/presets/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description My presets, in the order of their names. */
+        get: operations["list_presets"];
+        put?: never;
+        /** @description Make a preset. */
+        post: operations["make_preset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/presets/{preset_id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** @description Delete a preset. Conversations that were begun with it stay as they are. */
+        delete: operations["delete_preset"];
+        options?: never;
+        head?: never;
+        /** @description Change a preset; what is absent stays. Conversations that were begun with it stay as they are. */
+        patch: operations["change_preset"];
+        trace?: never;
+    };
+    "/api/replays/{replay_id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description One replay: its state, the turns done, and where its new branch has come to. */
+        get: operations["read_replay"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/replays/{replay_id}/cancel/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description End a replay and ask its running reply to stop; what was received is kept. Repeated or too late is fine. */
+        post: operations["cancel_replay"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/replays/{replay_id}/resume/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Ask again for the reply at which a replay stopped, and go on from there. */
+        post: operations["resume_replay"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/search/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Titles and messages of all my conversations and all their branches; not those of deleted ones. */
+        get: operations["search"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/setup/": {
         parameters: {
             query?: never;
@@ -313,6 +625,18 @@ export interface components {
         AcceptedOutput: {
             position: string;
         };
+        /** @description Base of what is only ever written. */
+        AsOfPageOutput: {
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+            /** @description Of the read model, from the same moment as the rows. */
+            position: string;
+            /** @description Oldest first within the page. */
+            results: components["schemas"]["MessageOutput"][];
+            conversation: components["schemas"]["ConversationAsOfOutput"];
+        };
         /** @description attempt 0: the call ended before any attempt had begun. */
         AttemptOutput: {
             attempt: number;
@@ -328,6 +652,41 @@ export interface components {
             finish_reason: string | null;
             error: unknown;
         };
+        BranchChangedOutput: {
+            /** Format: uuid */
+            selected_leaf_id: string | null;
+            version: number;
+            position: string;
+        };
+        /** @description The address names the reply. */
+        ContinueReplyInputRequest: {
+            /** @description Refuse with 409 version_conflict unless the conversation is at this version. */
+            expected_version?: number;
+        };
+        /** @description A conversation right after one of its events. */
+        ConversationAsOfOutput: {
+            version: number;
+            latest_version: number;
+            /**
+             * Format: date-time
+             * @description When this version came about.
+             */
+            at: string;
+            /** @description The topic of the event that made it. */
+            event: string;
+            title: string;
+            settings: components["schemas"]["SettingsOutput"];
+            /** Format: uuid */
+            selected_leaf_id: string | null;
+            /**
+             * Format: uuid
+             * @description The end of the branch that is told.
+             */
+            leaf_id: string | null;
+            /** @description The ends of all branches, oldest first. */
+            leaves: components["schemas"]["LeafAsOfOutput"][];
+            deleted: boolean;
+        };
         /** @description A conversation right after a command, told by the aggregate itself. */
         ConversationChangedOutput: {
             /** Format: uuid */
@@ -340,10 +699,11 @@ export interface components {
             pinned: boolean;
             archived: boolean;
             deleted: boolean;
+            forked_from: components["schemas"]["ForkOriginOutput"] | null;
             /** @description Give it to a query as ?after= to read at least this state. */
             position: string;
         };
-        /** @description A row of the list. Give the owner as context `owner`: the read table knows only the id. */
+        /** @description Give as context also `source`, the row of a fork's source, and `branches`, the counts of branches. */
         ConversationOutput: {
             /** Format: uuid */
             id: string;
@@ -366,7 +726,10 @@ export interface components {
             message_count: number;
             /** @description A reply is being written. */
             pending_reply: boolean;
-            forked_from: components["schemas"]["ForkOriginOutput"] | null;
+            readonly forked_from: components["schemas"]["ForkSourceOutput"] | null;
+            /** @description Branches in sight. */
+            readonly branch_count: number;
+            readonly hidden_branch_count: number;
             /** @description Of the read model, from the same moment as the rows. */
             readonly position: string;
         };
@@ -380,7 +743,7 @@ export interface components {
             position: string;
             results: components["schemas"]["ConversationRowOutput"][];
         };
-        /** @description A row of the list. Give the owner as context `owner`: the read table knows only the id. */
+        /** @description A row of the list. */
         ConversationRowOutput: {
             /** Format: uuid */
             id: string;
@@ -405,6 +768,18 @@ export interface components {
             pending_reply: boolean;
             forked_from: components["schemas"]["ForkOriginOutput"] | null;
         };
+        /** @description An object with these fields and no others; each unknown one is named in the answer. */
+        EditUserMessageInputRequest: {
+            /** @description At most 256 KB in UTF-8. */
+            content: string;
+            model?: string;
+            /** @description temperature, top_p, min_p, presence_penalty, frequency_penalty, max_tokens, top_k, seed: a number, or one as a decimal text. stop: a text or a list of up to four. */
+            params?: {
+                [key: string]: number | string | string[];
+            };
+            /** @description Refuse with 409 version_conflict unless the conversation is at this version. */
+            expected_version?: number;
+        };
         /** @description Base of what is only ever written. */
         EventPlaceOutput: {
             version: number;
@@ -412,13 +787,51 @@ export interface components {
             position: string;
             at: string;
         };
-        /** @description Base of what is only ever written. */
+        /** @description An object with these fields and no others; each unknown one is named in the answer. */
+        ForkConversationInputRequest: {
+            /**
+             * Format: uuid
+             * @description The last message that the new conversation inherits.
+             */
+            message_id: string;
+            title?: string;
+        };
+        /** @description Where a fork goes on from. */
         ForkOriginOutput: {
             /** Format: uuid */
             conversation_id: string;
             version: number;
             /** Format: uuid */
             message_id: string;
+        };
+        /** @description Where a fork goes on from. */
+        ForkSourceOutput: {
+            /** Format: uuid */
+            conversation_id: string;
+            version: number;
+            /** Format: uuid */
+            message_id: string;
+            /** @description Of the source, as it is named now. */
+            title: string;
+            /** @description The source was deleted. The fork works as before. */
+            deleted: boolean;
+            /** @description Of the message the fork goes on from, counted from 1. */
+            message_number: number;
+        };
+        /**
+         * @description * `message` - message
+         *     * `title` - title
+         * @enum {string}
+         */
+        KindEnum: "message" | "title";
+        /** @description Base of what is only ever written. */
+        LeafAsOfOutput: {
+            /** Format: uuid */
+            leaf_id: string;
+            hidden: boolean;
+            excerpt: string;
+            /** Format: date-time */
+            at: string;
         };
         MeOutput: {
             /** Format: uuid */
@@ -433,6 +846,58 @@ export interface components {
             readonly is_staff: boolean;
             /** Auditor */
             readonly is_auditor: boolean;
+        };
+        /** @description What a transcript tells of a message at any version. */
+        MessageOutput: {
+            /** Format: uuid */
+            id: string;
+            /** Format: uuid */
+            parent_id: string | null;
+            role: components["schemas"]["RoleEnum"];
+            content: string;
+            reasoning: string;
+            tool_calls: unknown;
+            /**
+             * @description Null for a user's message.
+             *
+             *     * `pending` - pending
+             *     * `complete` - complete
+             *     * `truncated` - truncated
+             *     * `cancelled` - cancelled
+             *     * `interrupted` - interrupted
+             *     * `failed` - failed
+             */
+            outcome: (components["schemas"]["OutcomeEnum"] | components["schemas"]["NullEnum"]) | null;
+            error: components["schemas"]["ReplyErrorOutput"] | null;
+            /** Format: uuid */
+            call_id: string | null;
+            model: string | null;
+            /** @description Counted from 0. */
+            sibling_index: number;
+            sibling_count: number;
+            sibling_ids: string[];
+            /** Format: date-time */
+            at: string;
+            version: number;
+            finish_reason: string | null;
+            /**
+             * Format: uuid
+             * @description Where the message was written.
+             */
+            conversation_id: string;
+            /** @description Written in the conversation that this one was forked from. */
+            inherited: boolean;
+            /**
+             * Format: uuid
+             * @description The reply whose text goes on here.
+             */
+            continues: string | null;
+            /** @description All branches through it are hidden. */
+            hidden: boolean;
+            /** @description Earlier messages that were not sent, since they did not fit. */
+            omitted_count: number | null;
+            /** @description The turn of a replay that asked for this reply. */
+            replay: components["schemas"]["ReplayTurnOutput"] | null;
         };
         MessageSentOutput: {
             /** Format: uuid */
@@ -482,6 +947,8 @@ export interface components {
             conversation_version: number;
             builder: string;
             serializer: string;
+            /** @description Which earlier messages were not sent, and by which rule. */
+            trimming: unknown;
             body_sha256: string;
             body_length: number;
             chunk_count: number;
@@ -556,6 +1023,11 @@ export interface components {
         };
         /** @enum {unknown} */
         NullEnum: null;
+        /** @description An object with these fields and no others; each unknown one is named in the answer. */
+        OnlyExpectedVersionInputRequest: {
+            /** @description Refuse with 409 version_conflict unless the conversation is at this version. */
+            expected_version?: number;
+        };
         /**
          * @description * `pending` - pending
          *     * `complete` - complete
@@ -586,6 +1058,60 @@ export interface components {
             /** @description Refuse with 409 version_conflict unless the conversation is at this version. */
             expected_version?: number;
         };
+        /** @description An object with these fields and no others; each unknown one is named in the answer. */
+        PatchedChangePresetInputRequest: {
+            name?: string;
+            system_prompt?: string;
+            /** @description Empty: none of its own. */
+            model?: string;
+            /** @description temperature, top_p, min_p, presence_penalty, frequency_penalty, max_tokens, top_k, seed: a number, or one as a decimal text. stop: a text or a list of up to four. */
+            params?: {
+                [key: string]: number | string | string[];
+            };
+        };
+        PresetAnswerOutput: {
+            /** Format: uuid */
+            readonly id: string;
+            readonly name: string;
+            readonly system_prompt: string;
+            readonly model: string;
+            /** @description Numbers as decimal texts, as they are stored. */
+            params: unknown;
+            /** Format: date-time */
+            readonly created_at: string;
+            /** Format: date-time */
+            readonly updated_at: string;
+            position: string;
+        };
+        /** @description An object with these fields and no others; each unknown one is named in the answer. */
+        PresetInputRequest: {
+            name: string;
+            system_prompt?: string;
+            /** @description Empty: none of its own. */
+            model?: string;
+            /** @description temperature, top_p, min_p, presence_penalty, frequency_penalty, max_tokens, top_k, seed: a number, or one as a decimal text. stop: a text or a list of up to four. */
+            params?: {
+                [key: string]: number | string | string[];
+            };
+        };
+        PresetListOutput: {
+            /** @description In the order of their names. */
+            results: components["schemas"]["PresetOutput"][];
+            position: string;
+        };
+        PresetOutput: {
+            /** Format: uuid */
+            readonly id: string;
+            readonly name: string;
+            readonly system_prompt: string;
+            readonly model: string;
+            /** @description Numbers as decimal texts, as they are stored. */
+            params: unknown;
+            /** Format: date-time */
+            readonly created_at: string;
+            /** Format: date-time */
+            readonly updated_at: string;
+        };
         /** @description application/problem+json, as every refusal is answered. */
         ProblemOutput: {
             type: string;
@@ -610,6 +1136,12 @@ export interface components {
             body_sha256: string;
             recorded_sha256: string;
             identical: boolean;
+            omitted_count: number | null;
+            /**
+             * Format: uuid
+             * @description The call of the nearest earlier reply on that branch.
+             */
+            previous_call_id: string | null;
             /** @description Of the read model, from the same moment as the rows. */
             position: string;
         };
@@ -620,8 +1152,120 @@ export interface components {
             params?: {
                 [key: string]: number | string | string[];
             };
+            /** @description Leave out more of the earlier messages than the last call did; for a context_overflow. */
+            tighter_cut?: boolean;
             /** @description Refuse with 409 version_conflict unless the conversation is at this version. */
             expected_version?: number;
+        };
+        /** @description How far a replay has come. */
+        ReplayAnswerOutput: {
+            /** Format: uuid */
+            id: string;
+            /** Format: uuid */
+            conversation_id: string;
+            /**
+             * Format: uuid
+             * @description The end of the branch that is run again.
+             */
+            source_leaf_id: string;
+            model: string;
+            /** @description Numbers as decimal texts, as they are stored. */
+            params: unknown;
+            /** @description Null: the one in force. */
+            system_prompt: string | null;
+            state: components["schemas"]["StateEnum"];
+            turns_done: number;
+            turns_total: number;
+            /**
+             * Format: uuid
+             * @description The newest message of the new branch.
+             */
+            leaf_id: string | null;
+            /** @description One for each turn begun. */
+            call_ids: string[];
+            /** @description Why a failed one stopped; it can be resumed. */
+            error: components["schemas"]["ReplyErrorOutput"] | null;
+            /** Format: date-time */
+            requested_at: string;
+            /** Format: date-time */
+            ended_at: string | null;
+            /** @description Of the read model, from the same moment as the rows. */
+            readonly position: string;
+        };
+        /** @description Base of what is only ever written. */
+        ReplayListOutput: {
+            /** @description Newest first. */
+            results: components["schemas"]["ReplayOutput"][];
+            /** @description Of the read model, from the same moment as the rows. */
+            position: string;
+        };
+        /** @description How far a replay has come. */
+        ReplayOutput: {
+            /** Format: uuid */
+            id: string;
+            /** Format: uuid */
+            conversation_id: string;
+            /**
+             * Format: uuid
+             * @description The end of the branch that is run again.
+             */
+            source_leaf_id: string;
+            model: string;
+            /** @description Numbers as decimal texts, as they are stored. */
+            params: unknown;
+            /** @description Null: the one in force. */
+            system_prompt: string | null;
+            state: components["schemas"]["StateEnum"];
+            turns_done: number;
+            turns_total: number;
+            /**
+             * Format: uuid
+             * @description The newest message of the new branch.
+             */
+            leaf_id: string | null;
+            /** @description One for each turn begun. */
+            call_ids: string[];
+            /** @description Why a failed one stopped; it can be resumed. */
+            error: components["schemas"]["ReplyErrorOutput"] | null;
+            /** Format: date-time */
+            requested_at: string;
+            /** Format: date-time */
+            ended_at: string | null;
+        };
+        /** @description Null where the turn itself could not be sent before; it is sent now. */
+        ReplayResumedOutput: {
+            /** Format: uuid */
+            reply_id: string | null;
+            /** Format: uuid */
+            call_id: string | null;
+            position: string;
+        };
+        ReplayStartedOutput: {
+            /** Format: uuid */
+            replay_id: string;
+            turns_total: number;
+            version: number;
+            position: string;
+        };
+        /** @description Base of what is only ever written. */
+        ReplayTurnOutput: {
+            /** Format: uuid */
+            replay_id: string;
+            /** @description Counted from 1. */
+            turn: number;
+        };
+        ReplyContinuedOutput: {
+            /** Format: uuid */
+            reply_id: string;
+            /** Format: uuid */
+            call_id: string;
+            version: number;
+            position: string;
+            /**
+             * Format: uuid
+             * @description The user message that asks to go on, where the runner needs one.
+             */
+            message_id: string | null;
         };
         /** @description Base of what is only ever written. */
         ReplyErrorOutput: {
@@ -650,6 +1294,62 @@ export interface components {
             kind: string;
             reachable: boolean;
             error: string | null;
+        };
+        SearchHitOutput: {
+            kind: components["schemas"]["KindEnum"];
+            /** Format: uuid */
+            conversation_id: string;
+            conversation: components["schemas"]["SearchedConversationOutput"];
+            /** Format: uuid */
+            message_id: string | null;
+            /** @description Null for a title. */
+            readonly message: components["schemas"]["SearchedMessageOutput"] | null;
+            /** @description HTML: the text around the first matches, escaped, with `<mark>` around what was found. */
+            excerpt: string;
+            /**
+             * Format: double
+             * @description 0 to 1; 0 where only filters were given.
+             */
+            rank: number;
+            /**
+             * Format: date-time
+             * @description When it was written; for a title, when it was given.
+             */
+            at: string;
+        };
+        SearchPageOutput: {
+            results: components["schemas"]["SearchHitOutput"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+            /** @description Of the read model, from the same moment as the hits. */
+            position: string;
+        };
+        SearchedConversationOutput: {
+            /** Format: uuid */
+            id: string;
+            title: string;
+        };
+        SearchedMessageOutput: {
+            /** Format: uuid */
+            id: string;
+            role: components["schemas"]["RoleEnum"];
+            /** Format: date-time */
+            at: string;
+            model: string | null;
+            /** @description Null for a user's message. */
+            outcome: string | null;
+        };
+        /** @description An object with these fields and no others; each unknown one is named in the answer. */
+        SelectBranchInputRequest: {
+            /**
+             * Format: uuid
+             * @description A message; where it is not a leaf, the newest visible branch through it.
+             */
+            leaf_id: string;
+            /** @description Refuse with 409 version_conflict unless the conversation is at this version. */
+            expected_version?: number;
         };
         /** @description An object with these fields and no others; each unknown one is named in the answer. */
         SendUserMessageInputRequest: {
@@ -699,6 +1399,30 @@ export interface components {
                 [key: string]: number | string | string[];
             };
         };
+        /** @description At least one of model, params and system_prompt. */
+        StartReplayInputRequest: {
+            model?: string;
+            /** @description temperature, top_p, min_p, presence_penalty, frequency_penalty, max_tokens, top_k, seed: a number, or one as a decimal text. stop: a text or a list of up to four. */
+            params?: {
+                [key: string]: number | string | string[];
+            };
+            system_prompt?: string;
+            /**
+             * Format: uuid
+             * @description The end of the branch; absent: the selected one.
+             */
+            leaf_id?: string;
+            /** @description Refuse with 409 version_conflict unless the conversation is at this version. */
+            expected_version?: number;
+        };
+        /**
+         * @description * `running` - running
+         *     * `finished` - finished
+         *     * `failed` - failed
+         *     * `cancelled` - cancelled
+         * @enum {string}
+         */
+        StateEnum: "running" | "finished" | "failed" | "cancelled";
         /** @description Base of what is only ever written. */
         StoredEventOutput: {
             version: number;
@@ -728,8 +1452,15 @@ export interface components {
             position: string;
             /** @description Oldest first within the page. */
             results: components["schemas"]["TranscriptRowOutput"][];
+            /**
+             * Format: uuid
+             * @description The end of the branch that is told.
+             */
+            leaf_id: string | null;
+            /** Format: uuid */
+            selected_leaf_id: string | null;
         };
-        /** @description Base of what is only ever written. */
+        /** @description What a transcript tells of a message at any version. */
         TranscriptRowOutput: {
             /** Format: uuid */
             id: string;
@@ -761,10 +1492,62 @@ export interface components {
             /** Format: date-time */
             at: string;
             version: number;
+            finish_reason: string | null;
+            /**
+             * Format: uuid
+             * @description Where the message was written.
+             */
+            conversation_id: string;
+            /** @description Written in the conversation that this one was forked from. */
+            inherited: boolean;
+            /**
+             * Format: uuid
+             * @description The reply whose text goes on here.
+             */
+            continues: string | null;
+            /** @description All branches through it are hidden. */
+            hidden: boolean;
+            /** @description Earlier messages that were not sent, since they did not fit. */
+            omitted_count: number | null;
+            /** @description The turn of a replay that asked for this reply. */
+            replay: components["schemas"]["ReplayTurnOutput"] | null;
             usage: components["schemas"]["UsageOutput"] | null;
             duration_ms: number | null;
             first_token_ms: number | null;
-            finish_reason: string | null;
+        };
+        /** @description Base of what is only ever written. */
+        TreeNodeOutput: {
+            /** Format: uuid */
+            id: string;
+            /** Format: uuid */
+            parent_id: string | null;
+            role: components["schemas"]["RoleEnum"];
+            /** Format: date-time */
+            at: string;
+            outcome: (components["schemas"]["OutcomeEnum"] | components["schemas"]["NullEnum"]) | null;
+            /** @description How the text begins, on one line, at most 120 characters. */
+            excerpt: string;
+            model: string | null;
+            /** Format: uuid */
+            call_id: string | null;
+            depth: number;
+            version: number;
+            /** Format: uuid */
+            continues: string | null;
+            replay: components["schemas"]["ReplayTurnOutput"] | null;
+            hidden: boolean;
+            inherited: boolean;
+            /** Format: uuid */
+            conversation_id: string;
+        };
+        /** @description Base of what is only ever written. */
+        TreeOutput: {
+            /** @description Every message, parents before their children. */
+            results: components["schemas"]["TreeNodeOutput"][];
+            /** Format: uuid */
+            selected_leaf_id: string | null;
+            /** @description Of the read model, from the same moment as the rows. */
+            position: string;
         };
         /** @description Base of what is only ever written. */
         UsageOutput: {
@@ -907,6 +1690,15 @@ export interface operations {
             };
             /** @description The state of things does not allow it now. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The request does not say how long it is. */
+            411: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1061,6 +1853,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOutput"];
                 };
             };
+            /** @description The request does not say how long it is. */
+            411: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
             /** @description The request is larger than 1 MB. */
             413: {
                 headers: {
@@ -1152,6 +1953,284 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOutput"];
                 };
             };
+            /** @description The request does not say how long it is. */
+            411: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The request is larger than 1 MB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The Idempotency-Key was used for another request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+        };
+    };
+    read_conversation_as_of: {
+        parameters: {
+            query?: {
+                /** @description A position from an earlier answer: wait until what is read has passed it, at most 2 seconds. */
+                after?: string;
+                /** @description Only messages above this one; `next` uses it. */
+                before?: string;
+                /** @description The end of the branch; absent: the one selected then. */
+                leaf?: string;
+                /** @description 1 to 200; 50 when absent. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                conversation_id: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AsOfPageOutput"];
+                };
+            };
+            /** @description A parameter does not fit; `errors` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description Not logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description There is no such thing, or it is somebody else's. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The read model is behind or being rebuilt; see Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+        };
+    };
+    hide_branch: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name for this request, 1 to 200 printable ASCII characters. A repeat within 24 hours gets the first answer and stores nothing. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                conversation_id: string;
+                leaf_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["OnlyExpectedVersionInputRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BranchChangedOutput"];
+                };
+            };
+            /** @description A field does not fit; `errors` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description Not logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The CSRF token is missing or wrong. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description There is no such thing, or it is somebody else's. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The state of things does not allow it now. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The request does not say how long it is. */
+            411: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The request is larger than 1 MB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The Idempotency-Key was used for another request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+        };
+    };
+    show_branch: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name for this request, 1 to 200 printable ASCII characters. A repeat within 24 hours gets the first answer and stores nothing. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                conversation_id: string;
+                leaf_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["OnlyExpectedVersionInputRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BranchChangedOutput"];
+                };
+            };
+            /** @description A field does not fit; `errors` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description Not logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The CSRF token is missing or wrong. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description There is no such thing, or it is somebody else's. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The state of things does not allow it now. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The request does not say how long it is. */
+            411: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
             /** @description The request is larger than 1 MB. */
             413: {
                 headers: {
@@ -1236,6 +2315,188 @@ export interface operations {
             };
         };
     };
+    export_json: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conversation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Format verbatim-conversation/1: settings as they changed, every message. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Not logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description There is no such thing, or it is somebody else's. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+        };
+    };
+    export_markdown: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conversation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All branches, the selected one first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/markdown": string;
+                };
+            };
+            /** @description Not logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description There is no such thing, or it is somebody else's. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+        };
+    };
+    fork_conversation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name for this request, 1 to 200 printable ASCII characters. A repeat within 24 hours gets the first answer and stores nothing. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                conversation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ForkConversationInputRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConversationChangedOutput"];
+                };
+            };
+            /** @description A field does not fit; `errors` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description Not logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The CSRF token is missing or wrong. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description There is no such thing, or it is somebody else's. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The state of things does not allow it now. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The request does not say how long it is. */
+            411: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The request is larger than 1 MB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The Idempotency-Key was used for another request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+        };
+    };
     send_user_message: {
         parameters: {
             query?: never;
@@ -1300,6 +2561,217 @@ export interface operations {
             };
             /** @description The state of things does not allow it now. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The request does not say how long it is. */
+            411: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The request is larger than 1 MB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The Idempotency-Key was used for another request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+        };
+    };
+    continue_reply: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name for this request, 1 to 200 printable ASCII characters. A repeat within 24 hours gets the first answer and stores nothing. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                conversation_id: string;
+                message_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ContinueReplyInputRequest"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplyContinuedOutput"];
+                };
+            };
+            /** @description A field does not fit; `errors` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description Not logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The CSRF token is missing or wrong. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description There is no such thing, or it is somebody else's. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The state of things does not allow it now. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The request does not say how long it is. */
+            411: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The request is larger than 1 MB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The Idempotency-Key was used for another request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+        };
+    };
+    edit_user_message: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name for this request, 1 to 200 printable ASCII characters. A repeat within 24 hours gets the first answer and stores nothing. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                conversation_id: string;
+                message_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EditUserMessageInputRequest"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessageSentOutput"];
+                };
+            };
+            /** @description A field does not fit; `errors` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description Not logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The CSRF token is missing or wrong. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description There is no such thing, or it is somebody else's. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The state of things does not allow it now. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The request does not say how long it is. */
+            411: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1399,6 +2871,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOutput"];
                 };
             };
+            /** @description The request does not say how long it is. */
+            411: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
             /** @description The request is larger than 1 MB. */
             413: {
                 headers: {
@@ -1410,6 +2891,166 @@ export interface operations {
             };
             /** @description The Idempotency-Key was used for another request. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+        };
+    };
+    start_replay: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name for this request, 1 to 200 printable ASCII characters. A repeat within 24 hours gets the first answer and stores nothing. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                conversation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["StartReplayInputRequest"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplayStartedOutput"];
+                };
+            };
+            /** @description A field does not fit; `errors` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description Not logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The CSRF token is missing or wrong. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description There is no such thing, or it is somebody else's. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The state of things does not allow it now. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The request does not say how long it is. */
+            411: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The request is larger than 1 MB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The Idempotency-Key was used for another request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+        };
+    };
+    list_replays: {
+        parameters: {
+            query?: {
+                /** @description A position from an earlier answer: wait until what is read has passed it, at most 2 seconds. */
+                after?: string;
+            };
+            header?: never;
+            path: {
+                conversation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplayListOutput"];
+                };
+            };
+            /** @description A parameter does not fit; `errors` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description Not logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description There is no such thing, or it is somebody else's. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The read model is behind or being rebuilt; see Retry-After. */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1486,6 +3127,115 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOutput"];
                 };
             };
+            /** @description The request does not say how long it is. */
+            411: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The request is larger than 1 MB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The Idempotency-Key was used for another request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+        };
+    };
+    select_branch: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name for this request, 1 to 200 printable ASCII characters. A repeat within 24 hours gets the first answer and stores nothing. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                conversation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SelectBranchInputRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BranchChangedOutput"];
+                };
+            };
+            /** @description A field does not fit; `errors` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description Not logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The CSRF token is missing or wrong. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description There is no such thing, or it is somebody else's. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The state of things does not allow it now. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The request does not say how long it is. */
+            411: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
             /** @description The request is larger than 1 MB. */
             413: {
                 headers: {
@@ -1517,6 +3267,8 @@ export interface operations {
                 leaf?: string;
                 /** @description 1 to 200; 50 when absent. */
                 limit?: number;
+                /** @description Instead of leaf, a message: the selected branch if it is on that, else the newest visible branch through it. */
+                through?: string;
             };
             header?: never;
             path: {
@@ -1532,6 +3284,66 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TranscriptPageOutput"];
+                };
+            };
+            /** @description A parameter does not fit; `errors` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description Not logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description There is no such thing, or it is somebody else's. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The read model is behind or being rebuilt; see Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+        };
+    };
+    read_tree: {
+        parameters: {
+            query?: {
+                /** @description A position from an earlier answer: wait until what is read has passed it, at most 2 seconds. */
+                after?: string;
+            };
+            header?: never;
+            path: {
+                conversation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TreeOutput"];
                 };
             };
             /** @description A parameter does not fit; `errors` names it. */
@@ -1857,6 +3669,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOutput"];
                 };
             };
+            /** @description The request does not say how long it is. */
+            411: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
             /** @description The request is larger than 1 MB. */
             413: {
                 headers: {
@@ -1955,6 +3776,558 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ModelListOutput"];
+                };
+            };
+            /** @description A parameter does not fit; `errors` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description Not logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The read model is behind or being rebuilt; see Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+        };
+    };
+    list_presets: {
+        parameters: {
+            query?: {
+                /** @description A position from an earlier answer: wait until what is read has passed it, at most 2 seconds. */
+                after?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PresetListOutput"];
+                };
+            };
+            /** @description A parameter does not fit; `errors` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description Not logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The read model is behind or being rebuilt; see Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+        };
+    };
+    make_preset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PresetInputRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PresetAnswerOutput"];
+                };
+            };
+            /** @description A field does not fit; `errors` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description Not logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The CSRF token is missing or wrong. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The request is larger than 1 MB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+        };
+    };
+    delete_preset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                preset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A field does not fit; `errors` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description Not logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The CSRF token is missing or wrong. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description There is no such thing, or it is somebody else's. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The request is larger than 1 MB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+        };
+    };
+    change_preset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                preset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PatchedChangePresetInputRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PresetAnswerOutput"];
+                };
+            };
+            /** @description A field does not fit; `errors` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description Not logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The CSRF token is missing or wrong. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description There is no such thing, or it is somebody else's. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The request is larger than 1 MB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+        };
+    };
+    read_replay: {
+        parameters: {
+            query?: {
+                /** @description A position from an earlier answer: wait until what is read has passed it, at most 2 seconds. */
+                after?: string;
+            };
+            header?: never;
+            path: {
+                replay_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplayAnswerOutput"];
+                };
+            };
+            /** @description A parameter does not fit; `errors` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description Not logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description There is no such thing, or it is somebody else's. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The read model is behind or being rebuilt; see Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+        };
+    };
+    cancel_replay: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name for this request, 1 to 200 printable ASCII characters. A repeat within 24 hours gets the first answer and stores nothing. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                replay_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AcceptedOutput"];
+                };
+            };
+            /** @description A field does not fit; `errors` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description Not logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The CSRF token is missing or wrong. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description There is no such thing, or it is somebody else's. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The state of things does not allow it now. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The request does not say how long it is. */
+            411: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The request is larger than 1 MB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The Idempotency-Key was used for another request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+        };
+    };
+    resume_replay: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name for this request, 1 to 200 printable ASCII characters. A repeat within 24 hours gets the first answer and stores nothing. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                replay_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplayResumedOutput"];
+                };
+            };
+            /** @description A field does not fit; `errors` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description Not logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The CSRF token is missing or wrong. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description There is no such thing, or it is somebody else's. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The state of things does not allow it now. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The request does not say how long it is. */
+            411: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The request is larger than 1 MB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The Idempotency-Key was used for another request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+        };
+    };
+    search: {
+        parameters: {
+            query: {
+                /** @description A position from an earlier answer: wait until what is read has passed it, at most 2 seconds. */
+                after?: string;
+                /** @description Only in this conversation. */
+                conversation?: string;
+                /** @description Where the page begins; from `next` or `previous`. */
+                cursor?: string;
+                /** @description Hits on a page, 1 to 100; 20 when absent. */
+                limit?: number;
+                /** @description Words, all of which must be found, in any form and with any accents; the last one may go on, as may any `word*`. Also `"a phrase"`, `-word`, `in:title`, `in:messages`, `from:me`, `from:model`, `model:NAME` (a part of the name), `before:2026-01-31` and `after:2026-01-31` (from that day on; days in UTC). A filter alone is answered with the newest first. At most 500 characters. */
+                q: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SearchPageOutput"];
                 };
             };
             /** @description A parameter does not fit; `errors` names it. */
