@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from backend.model_calls.models import ReplayProcess
+from django.db import connection
+
+_FIND = "SELECT conversation_id, owner_id FROM replay_process WHERE replay_id = %s"
 
 
 def conversation_of_replay(replay_id: UUID) -> tuple[UUID, UUID] | None:
     """The conversation and the owner of a replay, or None where it is unknown."""
-    rows = ReplayProcess.objects.filter(replay_id=replay_id)
-    return rows.values_list("conversation_id", "owner_id").first()
+    with connection.cursor() as cursor:
+        cursor.execute(_FIND, [replay_id])
+        found: tuple[UUID, UUID] | None = cursor.fetchone()
+    return found

@@ -40,6 +40,14 @@ class PromptBytes:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """A message of a branch. version: of the event that gave it its text; 0 for what a fork inherits."""
+
+    message_id: UUID
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Message:
     """text: as it stands between the quotes of a JSON text. made, since: the versions from which on the
 
@@ -168,8 +176,7 @@ class BranchPrompts:
         """
         check_builder(request)
         frame = self._frame(request)
-        first_kept = None if request.trimming is None else request.trimming.first_kept_message_id
-        messages = self._digested_to(frame, request.leaf_id, first_kept)
+        messages = self._digested_to(frame, request.leaf_id, _first_kept(request))
         if messages.since > request.version:
             messages = self._digested_as_of(frame, request)
         end = _closing(messages.role) + frame.tail
@@ -197,6 +204,18 @@ class BranchPrompts:
     def lengths(self, leaf_id: UUID) -> list[tuple[UUID, str, int]]:
         """Each message of a branch, first message first: id, role, bytes of its text as sent."""
         return [(message_id, message.role, len(message.text)) for message_id, message in self._path(leaf_id)]
+
+    def places(self, leaf_id: UUID | None) -> list[Place]:
+        """Each message of a branch, first message first, with the version from which its text counts."""
+        return [Place(message_id, message.since) for message_id, message in self._path(leaf_id)]
+
+    def begins_alike(self, one: PromptRequest, other: PromptRequest) -> bool:
+        """Whether two requests' bodies begin with the same bytes, up to where their branches part."""
+        return self._frame(one).head == self._frame(other).head and _first_kept(one) == _first_kept(other)
+
+    def length_up_to(self, request: PromptRequest, message_id: UUID) -> int:
+        """How many bytes of a request's body lie before the end of a message's text."""
+        return self._digested_to(self._frame(request), message_id, _first_kept(request)).length
 
     def system_prompt_at(self, version: int) -> str:
         """The system prompt in force at a version of the conversation."""
@@ -313,6 +332,10 @@ def _piece(message: _Message, role: str) -> tuple[bytes, str]:
 
 def _closing(role: str) -> bytes:
     return b'","role":"' + role.encode("ascii") + b'"}'
+
+
+def _first_kept(request: PromptRequest) -> UUID | None:
+    return None if request.trimming is None else request.trimming.first_kept_message_id
 
 
 def _not_on_the_branch(first_kept: UUID) -> CannotRebuildPrompt:

@@ -7,6 +7,7 @@ import { beforeEach, describe, expect, test, vi } from 'vitest';
 import * as api from '../../api/conversations.js';
 import * as calls from '../../api/modelCalls.js';
 import { Problem } from '../../api/problems.js';
+import * as replays from '../../api/replays.js';
 import { keys, receiveChange } from '../../app/cache.js';
 import { queryClient } from '../../app/queryClient.js';
 import { setUser } from '../../auth/session.js';
@@ -18,6 +19,7 @@ import { ConversationPage } from './ConversationPage.jsx';
 
 vi.mock('../../api/conversations.js');
 vi.mock('../../api/modelCalls.js');
+vi.mock('../../api/replays.js');
 
 const model = {
   id: 'small', name: 'Small', runner: 'built-in', context_tokens: 8192, reachable: true, demonstration: true, default: true,
@@ -33,6 +35,7 @@ beforeEach(() => {
   setSendProblem('new', null);
   setUser({ id: 'ada', email: 'ada@example.org', display_name: '', is_staff: false, is_auditor: false });
   vi.mocked(calls.fetchModels).mockResolvedValue({ results: [model], runners: [runner] });
+  vi.mocked(replays.fetchReplays).mockResolvedValue([]);
   vi.mocked(calls.cancelCall).mockResolvedValue(undefined);
   // The virtual list shows what fits into the element: give elements a size.
   vi.spyOn(HTMLElement.prototype, 'offsetHeight', 'get').mockReturnValue(100);
