@@ -61,9 +61,5 @@ bench: check-python
 	@for file in tests/bench/bench_*.py; do [ ! -f "$$file" ] || { echo "== $$file"; $(VENV)/python "$$file" || exit 1; }; done
 
 verify: check-python
-	@test -f backend/commands/management/commands/verify.py || { \
-	echo "This version records every model call, but cannot verify them on its own yet." >&2; exit 2; }
 	$(INSTALL) run
 	$(MANAGE) verify prompts --all
-	$(MANAGE) verify coverage
-	$(MANAGE) verify log

@@ -61,7 +61,9 @@ def verify_alone(call: ModelCallRequested) -> Finding:
         if call.conversation_id is None:
             detail = "It belongs to no conversation, and the record does not hold what was sent."
             return Finding(call.originator_id, OPAQUE, call.body_sha256, "", detail)
-        detail = f"No reply of conversation {call.conversation_id} names it. Events of that stream are missing."
+        detail = (
+            f"No reply of conversation {call.conversation_id} names it. Events of that stream are missing."
+        )
         return Finding(call.originator_id, MISMATCH, call.body_sha256, "", detail)
     body = raw_body.encode("utf-8")
     rebuilt = hashlib.sha256(body).hexdigest()

@@ -104,6 +104,10 @@ class BulkReader:
         }
         return ConversationWithCalls(conversation_id, prompts, asked, self._requests(list(asked)))
 
+    def call(self, call_id: UUID) -> e.ModelCallRequested | None:
+        """One call as it was requested, or None. Raises UnreadableEvent."""
+        return next(iter(self._requests([call_id])), None)
+
     def all_calls(self) -> Iterator[e.ModelCallRequested]:
         """Every call that was ever requested, in order. Raises UnreadableEvent."""
         after = 0

@@ -10,7 +10,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -19,7 +19,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import psycopg
 
 from backend.application.conversations import Conversations
+from backend.audit.verify import verify_calls
 from backend.domain import commands as c
+from backend.event_store.bulk import BulkReader
 from backend.event_store.store import PostgresEventStore
 from backend.model_calls.companions import COMPANION_STEPS
 from tests.support.core import Core, Sent
@@ -157,6 +159,22 @@ def commands(core: Core, short: Sent, long: Sent) -> None:
         )
 
 
+def proofs(url: str, conversation_id: UUID) -> None:
+    """How fast recorded prompts are verified, events read from the database and decoded included."""
+    rates = []
+    with closing(BulkReader(url)) as reader:
+        for _ in range(5):
+            began = time.perf_counter()
+            found = reader.read(conversation_id)
+            findings = verify_calls(conversation_id, found.prompts, found.calls)
+            rates.append(len(findings) / (time.perf_counter() - began))
+            assert all(finding.holds for finding in findings)
+    goal = "goal >= 5,000 calls/s"
+    print(
+        f"{'verify prompts, conversation of 1,000 messages':<58} {statistics.median(rates):9,.0f} calls/s   {goal}"
+    )
+
+
 def main() -> int:
     with durable_database() as url:
         store = PostgresEventStore(url, COMPANION_STEPS)
@@ -167,6 +185,7 @@ def main() -> int:
         forks(core, url, (short, last_short), (long, last_long))
         payloads(store, long)
         prompts(core, store, url, last_long)
+        proofs(url, long)
         commands(core, last_short, last_long)
         store.close()
     return 0

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-import time
 from argparse import ArgumentParser
-from typing import Any, TextIO
+from functools import partial
+from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
 from backend import bootstrap
+from backend.commands.meter import Meter
 from backend.commands.plain_errors import plain_database_errors
 from backend.event_store.codec import UnreadableEvent
 from projections.batches import PoisonEvent
@@ -17,8 +18,6 @@ from projections.projector import Projector
 from projections.rebuild import Progress, RebuildRunning, rebuild
 from projections.registry import PROJECTORS, UnknownReadModel, projector_named, read_model_names
 
-_BAR_WIDTH = 30
-_LINE_EVERY_S = 5.0
 _GOES_ON = "The projection worker finishes the rebuild; or start it again."
 
 
@@ -33,10 +32,12 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         for projector in _chosen(options["name"], everything=options["all"]):
-            meter = Meter(projector.name, sys.stderr)
+            meter = Meter(projector.name, sys.stderr, unit="events")
             try:
                 with plain_database_errors(advice=_GOES_ON):
-                    done = rebuild(projector, database_url=bootstrap.database_url(), report=meter.show)
+                    done = rebuild(
+                        projector, database_url=bootstrap.database_url(), report=partial(_show, meter)
+                    )
             except KeyboardInterrupt:
                 meter.close()
                 raise CommandError(
@@ -63,37 +64,5 @@ def _chosen(name: str | None, *, everything: bool) -> tuple[type[Projector], ...
         raise CommandError(str(error), returncode=2) from error
 
 
-class Meter:
-    """Progress with counts and rate: a bar on a terminal, a line now and then elsewhere."""
-
-    def __init__(self, name: str, stream: TextIO) -> None:
-        self._name = name
-        self._stream = stream
-        self._terminal = stream.isatty()
-        self._began = time.monotonic()
-        self._last_line = self._began
-
-    @property
-    def seconds(self) -> float:
-        return time.monotonic() - self._began
-
-    def show(self, progress: Progress) -> None:
-        now = time.monotonic()
-        if not self._terminal and now - self._last_line < _LINE_EVERY_S:
-            return
-        self._last_line = now
-        share = progress.position / progress.end if progress.end else 1.0
-        rate = progress.events / max(self.seconds, 0.001)
-        counts = f"{share:4.0%}  {progress.events:,} events  {rate:,.0f}/s"
-        if self._terminal:
-            filled = int(share * _BAR_WIDTH)
-            bar = "█" * filled + "░" * (_BAR_WIDTH - filled)
-            self._stream.write(f"\r{self._name}  {bar}  {counts}\x1b[K")
-        else:
-            self._stream.write(f"{self._name}: {counts}\n")
-        self._stream.flush()
-
-    def close(self) -> None:
-        """Leave the bar's line."""
-        if self._terminal:
-            self._stream.write("\n")
+def _show(meter: Meter, progress: Progress) -> None:
+    meter.show(progress.position / progress.end if progress.end else 1.0, progress.events)

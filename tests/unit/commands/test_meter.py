@@ -1,11 +1,10 @@
-"""How a rebuild shows its progress, on a terminal and elsewhere."""
+"""How long commands show their progress, on a terminal and elsewhere."""
 
 from __future__ import annotations
 
 from io import StringIO
 
-from backend.commands.management.commands.rebuild_projection import Meter
-from projections.rebuild import Progress
+from backend.commands.meter import Meter
 
 
 class Terminal(StringIO):
@@ -15,10 +14,10 @@ class Terminal(StringIO):
 
 def test_a_terminal_gets_a_bar_with_counts_and_rate_on_one_line() -> None:
     terminal = Terminal()
-    meter = Meter("transcript", terminal)
+    meter = Meter("transcript", terminal, unit="events")
 
-    meter.show(Progress(events=1500, position=2000, end=4000))
-    meter.show(Progress(events=3000, position=4000, end=4000))
+    meter.show(0.5, 1500)
+    meter.show(1.0, 3000)
     meter.close()
 
     _, first, last = terminal.getvalue().split("\r")
@@ -31,13 +30,13 @@ def test_a_terminal_gets_a_bar_with_counts_and_rate_on_one_line() -> None:
 
 def test_a_log_gets_a_line_now_and_then_only() -> None:
     log = StringIO()
-    meter = Meter("transcript", log)
-    meter.show(Progress(events=1, position=1, end=2))
+    meter = Meter("transcript", log, unit="events")
+    meter.show(0.5, 1)
     assert log.getvalue() == ""
 
-    meter._last_line -= 60
-    meter.show(Progress(events=1, position=1, end=2))
-    meter.show(Progress(events=2, position=2, end=2))
+    meter._shown_at -= 60
+    meter.show(0.5, 1)
+    meter.show(1.0, 2)
     meter.close()
 
     assert log.getvalue().count("\n") == 1
