@@ -19,6 +19,7 @@ from uuid import UUID, uuid4
 import psycopg
 from psycopg.rows import dict_row
 
+from backend.application.conversations import Conversations
 from backend.application.execution import Handling, Services
 from backend.application.handlers import handle
 from backend.application.ports import Answer, Companion, InstallationDefaults
@@ -67,6 +68,7 @@ class World:
         self.database_url = database_url
         self.owner_id = uuid4()
         self.store = PostgresEventStore(database_url, COMPANION_STEPS)
+        self.conversations = Conversations(self.store)
 
     def close(self) -> None:
         self.store.close()
@@ -82,6 +84,7 @@ class World:
             ids=RandomIds(),
             pause=lambda attempt: time.sleep(0.01 * attempt),
             defaults=InstallationDefaults("New conversation", "You are helpful.", "scripted-model"),
+            conversations=self.conversations,
         )
         handling = Handling(services, actor or f"user:{self.owner_id}", correlation_id or uuid4())
         return handle(command, handling)
@@ -249,6 +252,7 @@ async def working(
         store=world.store,
         run_command=world.run,
         runner=runner,
+        conversations=world.conversations,
         timings=timings,
     )
     task = asyncio.create_task(worker.run())
