@@ -38,8 +38,9 @@ __all__ = ["CONTEXT_TOKENS", "MODEL_ID", "ReceivedRequest", "ScriptedRunner", "m
 class ScriptedRunner:
     """Use as an async context manager, or in a thread of its own with `in_thread()`."""
 
-    def __init__(self, *, port: int = 0, delay_ms: float = 1.0) -> None:
+    def __init__(self, *, port: int = 0, delay_ms: float = 1.0, context_tokens: int = CONTEXT_TOKENS) -> None:
         self._port = port
+        self._context_tokens = context_tokens
         self.delay_ms = delay_ms
         self.requests: list[ReceivedRequest] = []
         self._scripts: deque[Script] = deque()
@@ -164,7 +165,7 @@ class ScriptedRunner:
             return
         self.requests.append(request)
         if request.path.endswith("/models"):
-            model = {"id": MODEL_ID, "object": "model", "meta": {"n_ctx": CONTEXT_TOKENS}}
+            model = {"id": MODEL_ID, "object": "model", "meta": {"n_ctx": self._context_tokens}}
             await respond(writer, 200, {"object": "list", "data": [model]})
         elif request.path.endswith("/chat/completions"):
             await self._complete(request, reader, writer)

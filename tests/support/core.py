@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import pytest
+
 from backend.application.conversations import Conversations
 from backend.application.execution import Handling, Services
 from backend.application.handlers import handle
@@ -30,8 +32,10 @@ from backend.domain import commands as c
 from backend.domain import events as e
 from backend.domain import outcomes
 from backend.domain.conversation import SELECTED_LEAF, Conversation, SelectedLeaf
+from backend.domain.errors import DomainError
 from backend.domain.model_call import AttemptResult
 from backend.domain.prompt_request import PromptRequest
+from backend.event_store.memory import InMemoryEventStore
 from tests.support.facts import CORRELATION, OWNER, CountedIds, TickingClock
 from tests.support.histories import MODEL, SYSTEM
 
@@ -249,3 +253,19 @@ def sent_of(conversation_id: UUID, answer: Answer) -> Sent:
         UUID(body["reply_id"]),
         UUID(body["call_id"]),
     )
+
+
+def message_of(sent: Sent) -> UUID:
+    """The user's message that was sent, where one was."""
+    assert sent.message_id is not None
+    return sent.message_id
+
+
+def refused(act: Callable[[], object], kind: type[DomainError], store: InMemoryEventStore) -> DomainError:
+    """The refusal that a command must end in, having stored nothing."""
+    end = store.end()
+    with pytest.raises(kind) as caught:
+        act()
+    assert type(caught.value) is kind
+    assert store.end() == end
+    return caught.value

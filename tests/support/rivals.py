@@ -14,7 +14,7 @@ from backend.domain.events import VerbatimEvent
 from backend.domain.model_call import ModelCall
 from backend.prompting.build import StreamSlice
 
-Interruption = Callable[[], None]
+Interruption = Callable[[], object]
 
 
 def conflict() -> None:

@@ -137,8 +137,8 @@ class BranchingClients(RuleBasedStateMachine):
             conversation_id = self.pick(where)
             nodes = self.nodes(conversation_id)
             leaf = nodes[what % len(nodes)] if nodes else None
-            command = c.StartReplay(owner, conversation_id, leaf, model="another-model")
-            answer = self.attempt(client, command)
+            start = c.StartReplay(owner, conversation_id, leaf, model="another-model")
+            answer = self.attempt(client, start)
             if answer is not None:
                 self.replays.append((conversation_id, UUID(answer["replay_id"])))
             return
