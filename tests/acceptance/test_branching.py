@@ -82,20 +82,13 @@ def test_a_replay_survives_kill_9_of_the_model_call_worker_again_and_again(
             {"system_prompt": "Shout."},
             status=202,
         )
-        path = f"/api/replays/{replay['replay_id']}/"
         for done in (2, 5, 9):
-            wait_until(
-                lambda: person.get(path, after=replay["position"])["turns_done"] >= done,  # noqa: B023  waited for at once
-                f"{done} turns",
-                timeout_s=60,
-            )
+            wait_until(lambda: _done(person, replay) >= done, f"{done} turns", timeout_s=60)  # noqa: B023  waited for at once
             killed = own_stack.kill_part("model-calls")
             own_stack.wait_for_new_part("model-calls", killed)
-            wait_until(
-                lambda: _goes_on(person, path, replay["replay_id"]), "the replay going on", timeout_s=60
-            )
-        wait_until(replay_state(person, replay), "the end of the replay", timeout_s=120)
-        told = person.get(path)
+        wait_until(lambda: _done(person, replay) == turns, "the end of the replay", timeout_s=120)
+        wait_until(replay_state(person, replay), "its record")
+        told = person.get(f"/api/replays/{replay['replay_id']}/")
         assert (told["state"], told["turns_done"], told["turns_total"]) == ("finished", turns, turns)
         assert said(person, conversation_id, leaf=leaf_id) == original, "the original is untouched"
         branch = person.transcript(conversation_id, leaf=told["leaf_id"])
@@ -106,12 +99,14 @@ def test_a_replay_survives_kill_9_of_the_model_call_worker_again_and_again(
         assert own_runner.completions[-1].json["messages"][0]["content"] == "Shout."
 
 
-def _goes_on(person: ApiClient, path: str, replay_id: str) -> bool:
-    """Resume the replay where the kill interrupted a reply; true while it runs or once it is done."""
-    if person.get(path)["state"] == "failed":
-        person.command("POST", f"/api/replays/{replay_id}/resume/", {}, status=202)
-        return False
-    return True
+def _done(person: ApiClient, replay: Json) -> int:
+    """How many turns are done. A replay whose reply was interrupted by the kill is resumed, as a person would."""
+    path = f"/api/replays/{replay['replay_id']}/"
+    told = person.get(path, after=replay["position"])
+    if told["state"] == "failed":
+        assert told["error"]["code"] == "reply_interrupted"
+        person.command("POST", f"{path}resume/", {}, status=202)
+    return int(told["turns_done"])
 
 
 def test_messages_that_no_longer_fit_are_left_out_and_named() -> None:
