@@ -73,7 +73,7 @@ def test_regenerating_makes_another_reply_to_the_same_message(ann: Person, worke
     again = ann.command("POST", path, status=202)
 
     assert again["reply_id"] != sent["reply_id"]
-    requested = [e["payload"] for e in _events(ann, conversation["id"]) if e["topic"] == "ReplyRequested.v1"]
+    requested = [e["payload"] for e in _events(ann, conversation["id"]) if e["topic"] == "ReplyRequested.v2"]
     assert [r["parent_id"] for r in requested] == [sent["message_id"], sent["message_id"]]
 
 

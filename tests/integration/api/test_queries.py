@@ -45,7 +45,7 @@ def test_a_row_of_the_list_has_everything_the_page_shows(ann: Person) -> None:
     assert row["updated_at"].endswith("Z")
     detail = ann.get(f"{LIST}{started['id']}/")
     assert detail.pop("position").isdigit()
-    assert detail == row
+    assert detail == {**row, "branch_count": 1, "hidden_branch_count": 0}
 
 
 def test_archived_and_deleted_conversations_are_left_out_unless_asked_for(ann: Person) -> None:
@@ -131,7 +131,8 @@ def test_a_transcript_shows_the_branch_with_outcomes_and_usage(ann: Person, work
     assert user.keys() == reply.keys() == {
         "id", "parent_id", "role", "content", "reasoning", "tool_calls", "outcome", "error", "call_id", "model",
         "sibling_index", "sibling_count", "sibling_ids", "at", "version", "usage", "duration_ms",
-        "first_token_ms", "finish_reason",
+        "first_token_ms", "finish_reason", "conversation_id", "inherited", "continues", "hidden", "omitted_count",
+        "replay",
     }  # fmt: skip
     assert (user["role"], user["content"], user["outcome"], user["parent_id"]) == (
         "user",
@@ -200,7 +201,7 @@ def test_the_stream_of_events_is_shown_as_it_is_stored(ann: Person, worker: Stan
         "SystemPromptChanged.v1",
         "ModelSettingsChanged.v1",
         "UserMessageSent.v1",
-        "ReplyRequested.v1",
+        "ReplyRequested.v2",
         "ReplyRecorded.v1",
     ]
     assert events[0]["payload"]["title"] == "Tea"

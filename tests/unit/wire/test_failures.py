@@ -112,7 +112,9 @@ def test_an_overflow_told_in_words_is_told_in_numbers_where_it_has_any(
         assert failure.code == "context_overflow"
         assert (failure.details.get("n_prompt_tokens"), failure.details.get("n_ctx")) == (prompt, size)
         assert words in failure.message
-        assert "Retry with fewer earlier messages, or choose a model with a larger context." in failure.message
+        assert (
+            "Retry with fewer earlier messages, or choose a model with a larger context." in failure.message
+        )
 
 
 @pytest.mark.parametrize("http_status", [400, None])
