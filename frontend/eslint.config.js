@@ -10,6 +10,8 @@ const onlyInAuth = { name: 'zustand', message: 'Zustand holds who is logged in, 
 
 export default [
   { ignores: ['dist/', 'src/api/schema.d.ts'] },
+  // ESLint looks at .js files only, unless others are named.
+  { files: ['**/*.{js,jsx}'] },
   js.configs.recommended,
   react.configs.flat.recommended,
   react.configs.flat['jsx-runtime'],

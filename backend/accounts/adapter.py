@@ -31,7 +31,7 @@ class AccountAdapter(DefaultAccountAdapter):
                 raise PermissionDenied("Sign-up is closed. Ask the administrator for an account.")
             if User.objects.filter(email__iexact=form.cleaned_data["email"]).exists():
                 # The same person clicked twice: allauth looked before the other request had its account.
-                raise PermissionDenied("There is an account with this e-mail address by now. Log in instead.")
+                raise PermissionDenied("There is an account with this email address by now. Log in instead.")
             if policy.first_account and isinstance(user, User):
                 user.is_staff = user.is_superuser = True
             return super().save_user(request, user, form, commit)

@@ -22,6 +22,7 @@ export function conversation(fields) {
     updated_at: '2026-03-10T09:00:00Z',
     message_count: 0,
     pending_reply: false,
+    forked_from: null,
     ...fields,
   };
 }
@@ -33,6 +34,12 @@ export function conversation(fields) {
 export function row(fields) {
   return {
     parent_id: null,
+    conversation_id: 'c1',
+    inherited: false,
+    continues: null,
+    hidden: false,
+    omitted_count: null,
+    replay: null,
     role: 'user',
     content: `Text of ${fields.id}`,
     reasoning: '',
@@ -64,7 +71,7 @@ export function reply(fields) {
 /**
  * @param {string} kind
  * @param {string} position
- * @param {{conversation?: Conversation, message?: TranscriptRow, conversationId?: string}} [data]
+ * @param {{conversation?: Conversation, message?: TranscriptRow, leaf_id?: string, conversationId?: string}} [data]
  * @returns {LiveChange}
  */
 export function change(kind, position, { conversationId = 'c1', ...data } = {}) {
@@ -115,6 +122,38 @@ export function replay(fields) {
     error: null,
     requested_at: '2026-03-10T09:00:00Z',
     ended_at: null,
+    ...fields,
+  };
+}
+
+/**
+ * @param {Partial<import('./api/presets.js').Preset> & {id: string}} fields
+ * @returns {import('./api/presets.js').Preset}
+ */
+export function preset(fields) {
+  return {
+    name: `Name of ${fields.id}`,
+    system_prompt: '',
+    model: '',
+    params: {},
+    created_at: '2026-03-10T09:00:00Z',
+    updated_at: '2026-03-10T09:00:00Z',
+    ...fields,
+  };
+}
+
+/**
+ * @param {Partial<import('./api/types.js').ModelInfo> & {id: string}} fields
+ * @returns {import('./api/types.js').ModelInfo}
+ */
+export function model(fields) {
+  return {
+    name: fields.id.toUpperCase(),
+    runner: 'built-in',
+    context_tokens: 8192,
+    reachable: true,
+    demonstration: false,
+    default: false,
     ...fields,
   };
 }

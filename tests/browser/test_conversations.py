@@ -118,6 +118,21 @@ def test_deleting_asks_first_and_can_be_undone(chat: Chat, person: ApiClient) ->
     expect(chat.own).to_contain_text("Hello")
 
 
+def test_the_note_with_undo_lies_on_nothing_that_was_said_last(chat: Chat, person: ApiClient) -> None:
+    person.start_conversation(title="To be archived")
+    chat.say_and_read("Hello")
+    chat.act_on("To be archived", "Archive")
+    undo = chat.page.get_by_role("button", name="Undo").bounding_box()
+    seal = chat.replies.get_by_role("button", name="what did the model see?").bounding_box()
+    composer = chat.message.bounding_box()
+
+    assert undo
+    assert seal
+    assert composer
+    for other in (seal, composer):
+        assert undo["y"] + undo["height"] < other["y"] or other["y"] + other["height"] < undo["y"]
+
+
 def test_a_change_made_elsewhere_is_shown_without_a_reload(
     chat: Chat, logged_in: BrowserContext, person: ApiClient
 ) -> None:

@@ -95,18 +95,3 @@ def test_links_to_elsewhere_show_their_target_and_tell_it_nothing(chat: Chat, ru
     expect(link).to_have_attribute("target", "_blank")
     expect(link).to_have_attribute("href", "https://example.org/manual?page=1")
     expect(link).to_have_attribute("title", "https://example.org/manual?page=1")
-
-
-def test_the_seal_opens_what_the_model_saw_and_it_is_identical(chat: Chat, runner: HoldingRunner) -> None:
-    chat.say_and_read("Exactly these words")
-    seal = chat.replies.get_by_role("button", name="what did the model see?")
-    seal.click()
-    panel = chat.page.get_by_role("complementary", name="What did the model see?")
-    expect(panel).to_contain_text("Identical to what was sent")
-    panel.get_by_text("The request body, byte for byte").click()
-    expect(panel.get_by_role("region", name="Request body")).to_have_text(
-        runner.completions[-1].body.decode()
-    )
-    panel.get_by_role("button", name="Close").click()
-    expect(panel).to_have_count(0)
-    assert not chat.focus_is_lost()

@@ -26,6 +26,14 @@ def test_the_first_page_says_what_this_is_where_answers_come_from_and_how_to_beg
     chat.wait_for_end()
 
 
+def test_on_a_telephone_the_ways_to_begin_are_told_in_full(chat: Chat) -> None:
+    chat.page.set_viewport_size({"width": 360, "height": 740})
+    texts = chat.page.get_by_role("list", name="Ways to begin").locator("span")
+    expect(texts).to_have_count(3)
+    assert texts.evaluate_all("all => all.every(e => e.scrollWidth <= e.clientWidth)")
+    assert not chat.is_sideways()
+
+
 def test_a_model_runner_that_is_down_is_told_with_its_reason_and_retry_helps_once_it_is_back(
     context: BrowserContext,
 ) -> None:

@@ -32,7 +32,7 @@ function checkAccountAnswer(answer) {
     throw new Problem({
       status: 401,
       code: 'verify_email',
-      message: 'Almost done: open the link in the e-mail we have sent you, then log in.',
+      message: 'Almost done: open the link in the email we have sent you, then log in.',
     });
   }
   throw toProblem(answer.status, answer.data, answer.headers?.['retry-after']);

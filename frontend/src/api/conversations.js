@@ -64,17 +64,19 @@ export function fetchConversation(id, signal) {
 }
 
 /**
- * The last messages of the selected branch, oldest first.
+ * The last messages of a branch, oldest first: of the selected one, of the one that ends at `leaf`, or of one
+ * `through` a message, which is the selected one if that holds it.
  * @param {string} id
+ * @param {{leaf?: string, through?: string, limit?: number}} [which]
  * @param {AbortSignal} [signal]
- * @returns {Promise<Page<TranscriptRow>>}
+ * @returns {Promise<import('./types.js').TranscriptPage>}
  */
-export function fetchTranscript(id, signal) {
-  return noted(get(`${BASE}${id}/transcript/`, { params: { limit: 50, ...fresh() }, signal }));
+export function fetchTranscript(id, which = {}, signal = undefined) {
+  return noted(get(`${BASE}${id}/transcript/`, { params: { limit: 50, ...which, ...fresh() }, signal }));
 }
 
 /**
- * @param {{title?: string, model?: string}} fields
+ * @param {{title?: string, system_prompt?: string, model?: string, params?: import('./types.js').Params}} fields
  * @param {string} key
  * @returns {Promise<ConversationAnswer>}
  */
@@ -86,25 +88,27 @@ export function startConversation(fields, key) {
  * @param {string} id
  * @param {string} content
  * @param {string} key
+ * @param {string|null} [parentId] the message it answers; null: the last one of the selected branch
  * @returns {Promise<MessageAnswer>}
  */
-export function sendMessage(id, content, key) {
-  return noted(command('POST', `${BASE}${id}/messages/`, { content }, key));
+export function sendMessage(id, content, key, parentId = null) {
+  const body = parentId === null ? { content } : { content, parent_id: parentId };
+  return noted(command('POST', `${BASE}${id}/messages/`, body, key));
 }
 
 /**
- * @param {string} id
- * @param {string} messageId
- * @param {string} [key]
- * @returns {Promise<MessageAnswer>}
+ * @typedef {object} ConversationFields
+ * @property {string} [title]
+ * @property {boolean} [pinned]
+ * @property {boolean} [archived]
+ * @property {string} [system_prompt]
+ * @property {string} [model]
+ * @property {import('./types.js').Params} [params] all of them: what is not named is not set any more
  */
-export function regenerate(id, messageId, key) {
-  return noted(command('POST', `${BASE}${id}/messages/${messageId}/regenerate/`, {}, key));
-}
 
 /**
  * @param {string} id
- * @param {{title?: string, pinned?: boolean, archived?: boolean, model?: string}} fields
+ * @param {ConversationFields} fields
  * @returns {Promise<ConversationAnswer>}
  */
 export function changeConversation(id, fields) {

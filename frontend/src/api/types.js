@@ -13,18 +13,26 @@
  * @typedef {Schemas['ModelOutput']} ModelInfo
  * @typedef {Schemas['RunnerOutput']} RunnerInfo
  * @typedef {Pick<Schemas['ModelListOutput'], 'results'|'runners'>} ModelList
- * @typedef {Schemas['PromptOutput']} PromptRecord
  * @typedef {Schemas['SettingsOutput']} ConversationSettings
  * @typedef {Schemas['ConversationChangedOutput']} ConversationAnswer What a command about a conversation answers.
  */
 
 /**
- * A row of the list; the detail has the same fields.
+ * Where a fork goes on from; only the detail says what the source is named now, and which of its messages it is.
+ * @typedef {Schemas['ForkOriginOutput'] & Partial<Schemas['ForkSourceOutput']>} ForkOrigin
+ */
+
+/**
+ * A row of the list; the detail has the same fields, and the counts of branches.
  * @typedef {Omit<Schemas['ConversationRowOutput'], 'forked_from'> & {
- *   forked_from?: Schemas['ForkOriginOutput']|null,
+ *   forked_from: ForkOrigin|null,
+ *   branch_count?: number,
+ *   hidden_branch_count?: number,
  *   position?: string,
  * }} Conversation
  */
+
+/** @typedef {Record<string, string|number|string[]>} Params numbers come as decimal texts and may be sent as either */
 
 /**
  * What is known of a reply only after it has ended.
@@ -39,8 +47,14 @@
  */
 
 /**
- * What sending or regenerating answers; only sending makes a message.
- * @typedef {Schemas['ReplyRequestedOutput'] & {message_id?: string}} MessageAnswer
+ * A page of one branch. `leaf_id`: its end.
+ * @typedef {Page<TranscriptRow> & {leaf_id: string|null, selected_leaf_id: string|null}} TranscriptPage
+ */
+
+/**
+ * What sending, editing, regenerating or continuing answers. Only the first two always make a message; continuing
+ * makes one where the runner has to be asked to go on.
+ * @typedef {Schemas['ReplyRequestedOutput'] & {message_id?: string|null}} MessageAnswer
  */
 
 /**
@@ -48,7 +62,7 @@
  * @property {string} position
  * @property {string} kind
  * @property {string} conversation_id
- * @property {{conversation?: Conversation, message?: TranscriptRow}} [data]
+ * @property {{conversation?: Conversation, message?: TranscriptRow, leaf_id?: string}} [data]
  *
  * @typedef {object} LiveChunk
  * @property {string} call_id

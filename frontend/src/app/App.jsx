@@ -7,6 +7,7 @@ import { asProblem } from '../api/problems.js';
 import { AuthPage } from '../auth/AuthPage.jsx';
 import { SessionExpiredDialog } from '../auth/SessionExpiredDialog.jsx';
 import { loadSession, useSession } from '../auth/session.js';
+import { forgetEdits } from '../features/branches/edits.js';
 import { ConversationPage } from '../features/transcript/ConversationPage.jsx';
 import { liveText } from '../features/transcript/liveText.js';
 import { Announcer } from '../ui/announcer.jsx';
@@ -46,6 +47,7 @@ function SessionGate() {
       forgetEverything();
       forgetPositions();
       liveText.clear();
+      forgetEdits();
     };
   }, [userId]);
 

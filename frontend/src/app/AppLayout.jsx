@@ -1,7 +1,8 @@
 /** The frame around every page of somebody who is logged in: the list at the left, the page, the live stream. */
-import { useEffect, useState } from 'react';
+import { Suspense, lazy, useEffect, useState } from 'react';
 import { Outlet, useLocation, useMatch, useNavigate } from 'react-router';
 
+import { useSession } from '../auth/session.js';
 import { Sidebar } from '../features/conversations/Sidebar.jsx';
 import { useConversationList } from '../features/conversations/queries.js';
 import { preloadMarkdown } from '../markdown/LazyMarkdown.jsx';
@@ -11,11 +12,14 @@ import { useLiveStream, useReconnecting } from './live.js';
 import { ShortcutsDialog } from './ShortcutsDialog.jsx';
 import { setDrawer, useSidebar } from './sidebarState.js';
 
+const SearchDialog = lazy(() => import('../features/search/SearchDialog.jsx'));
+
 export function AppLayout() {
   const match = useMatch('/c/:id');
   const list = useConversationList('active');
   const { visible, drawerOpen } = useSidebar();
   const [shortcuts, setShortcuts] = useState(false);
+  const [searching, setSearching] = useState(false);
   const { pathname } = useLocation();
   const navigate = useNavigate();
   useLiveStream(list.isSuccess, match?.params.id ?? null);
@@ -29,6 +33,11 @@ export function AppLayout() {
       if (event.key === '/') {
         event.preventDefault();
         setShortcuts((open) => !open);
+      } else if (event.key.toLowerCase() === 'k' && !event.shiftKey && !event.altKey) {
+        event.preventDefault();
+        // What has to be answered first stays in front: a question, or logging in again.
+        const first = document.querySelector('[role="alertdialog"]') || useSession.getState().status !== 'in';
+        if (!first) setSearching((open) => !open);
       } else if (event.shiftKey && event.key.toLowerCase() === 'o') {
         event.preventDefault();
         navigate('/');
@@ -38,7 +47,7 @@ export function AppLayout() {
     return () => window.removeEventListener('keydown', onKeyDown);
   }, [navigate]);
 
-  const sidebar = <Sidebar onShortcuts={() => setShortcuts(true)} />;
+  const sidebar = <Sidebar onShortcuts={() => setShortcuts(true)} onSearch={() => setSearching(true)} />;
   return (
     <div className={styles.layout}>
       <a className={styles.skip} href="#main" onClick={skipToMain}>
@@ -52,6 +61,11 @@ export function AppLayout() {
         <ReconnectingBanner />
         <Outlet />
       </div>
+      {searching && (
+        <Suspense fallback={null}>
+          <SearchDialog onClose={() => setSearching(false)} onShortcuts={() => setShortcuts(true)} />
+        </Suspense>
+      )}
       <ShortcutsDialog open={shortcuts} onOpenChange={setShortcuts} />
     </div>
   );

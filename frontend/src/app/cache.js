@@ -4,7 +4,7 @@
  * arrived gets the change applied on arrival.
  */
 import { comparePositions, noteLivePosition } from '../api/positions.js';
-import { applyToConversation, applyToList, applyToTranscript, placeRow } from './reduceChange.js';
+import { applyToBranch, applyToConversation, applyToList, applyToTranscript, placeRow, withRows } from './reduceChange.js';
 import { queryClient } from './queryClient.js';
 
 /** @typedef {import('../api/types.js').LiveChange} LiveChange */
@@ -24,10 +24,16 @@ export const keys = {
   conversation: (id) => ['conversation', id],
   /** @param {string} id */
   transcript: (id) => ['transcript', id],
+  /** @param {string} id @param {string} leafId a branch that is looked at without being selected */
+  branch: (id, leafId) => ['transcript', id, 'leaf', leafId],
+  /** @param {string} id @param {string} messageId which branch a message is shown on */
+  through: (id, messageId) => ['through', id, messageId],
   models: ['models'],
   setup: ['setup'],
   /** @param {string} callId */
   prompt: (callId) => ['prompt', callId],
+  /** @param {string} callId */
+  call: (callId) => ['call', callId],
   /** @param {string} id */
   tree: (id) => ['tree', id],
   /** @param {string} id */
@@ -48,7 +54,7 @@ function reduceCached(key, reduce) {
   if (cached === undefined) return;
   const { next, stale } = reduce(cached);
   if (next !== cached) queryClient.setQueryData(key, next);
-  if (stale) void queryClient.invalidateQueries({ queryKey: key });
+  if (stale) void queryClient.invalidateQueries({ queryKey: key, exact: true });
 }
 
 /** @param {LiveChange} change */
@@ -56,12 +62,16 @@ function applyToCaches(change) {
   for (const view of VIEWS) {
     reduceCached(keys.list(view), (/** @type {ConversationList} */ list) => applyToList(list, change, view));
   }
-  reduceCached(keys.conversation(change.conversation_id), (/** @type {Conversation} */ conversation) =>
-    applyToConversation(conversation, change),
-  );
+  // Forks tell of the conversation they come from, so a change of one can show in others.
+  for (const [key] of queryClient.getQueriesData({ queryKey: ['conversation'] })) {
+    reduceCached(key, (/** @type {Conversation} */ conversation) => applyToConversation(conversation, change));
+  }
   reduceCached(keys.transcript(change.conversation_id), (/** @type {Transcript} */ transcript) =>
     applyToTranscript(transcript, change),
   );
+  for (const [key] of queryClient.getQueriesData({ queryKey: [...keys.transcript(change.conversation_id), 'leaf'] })) {
+    reduceCached(key, (/** @type {Transcript} */ transcript) => applyToBranch(transcript, change));
+  }
 }
 
 /** What is not worked out from a change is fetched again: at once where it is on screen, else when it is next asked for. */
@@ -96,12 +106,14 @@ export function catchUpList(list, view) {
 /**
  * @param {string} conversationId
  * @param {Transcript} transcript just fetched
+ * @param {boolean} [selected] false: a branch that was asked for by its end
  */
-export function catchUpTranscript(conversationId, transcript) {
+export function catchUpTranscript(conversationId, transcript, selected = true) {
+  const apply = selected ? applyToTranscript : applyToBranch;
   return recent
     .filter((change) => change.conversation_id === conversationId)
     .filter((change) => comparePositions(change.position, transcript.position) > 0)
-    .reduce((now, change) => applyToTranscript(now, change).next, transcript);
+    .reduce((now, change) => apply(now, change).next, transcript);
 }
 
 /**
@@ -127,6 +139,7 @@ export function completeConversation(answer, ownerId) {
     updated_at: now,
     message_count: 0,
     pending_reply: false,
+    forked_from: null,
     ...cached,
     ...answer,
   };
@@ -169,49 +182,75 @@ export function startEmptyTranscript(id, position) {
 }
 
 /**
+ * @typedef {object} Sent what a command asked for
+ * @property {string|null} content null: only a new reply
+ * @property {string|null} [parentId] null: a new beginning; absent: below the last message
+ * @property {string|null} model
+ * @property {string|null} [continues] the reply whose text goes on in the new one
+ */
+
+/**
  * Show a sent message and its pending reply before the live stream brings the rows.
  * @param {string} conversationId
  * @param {MessageAnswer} answer
- * @param {{content: string|null, parentId?: string|null, model: string|null}} sent content null: only a new reply
+ * @param {Sent} sent
  */
 export function showSent(conversationId, answer, sent) {
-  const at = new Date().toISOString();
-  const blank = { error: null, sibling_index: 0, sibling_count: 1, at, version: answer.version ?? 0, local: true };
+  const blank = { conversation_id: conversationId, at: new Date().toISOString(), version: answer.version ?? 0 };
   queryClient.setQueryData(keys.transcript(conversationId), (/** @type {Transcript|undefined} */ cached) => {
     if (!cached) return cached;
     let rows = cached.rows;
-    let parentId = sent.parentId ?? rows.at(-1)?.id ?? null;
+    let parentId = sent.parentId === undefined ? (rows.at(-1)?.id ?? null) : sent.parentId;
     if (sent.content !== null && answer.message_id) {
-      /** @type {TranscriptRow} */
-      const message = {
-        ...blank,
-        id: answer.message_id,
-        parent_id: parentId,
-        role: 'user',
-        content: sent.content,
-        outcome: null,
-        call_id: null,
-        model: null,
-        sibling_ids: [answer.message_id],
-      };
-      if (!rows.some((row) => row.id === message.id)) rows = placeRow(rows, message, true) ?? rows;
+      const message = { ...blank, id: answer.message_id, parent_id: parentId, content: sent.content };
+      rows = withLocalRow(rows, { ...message, role: 'user', outcome: null, call_id: null, model: null, continues: null });
       parentId = message.id;
     }
-    /** @type {TranscriptRow} */
-    const reply = {
-      ...blank,
-      id: answer.reply_id,
-      parent_id: parentId,
-      role: 'assistant',
-      content: '',
-      outcome: 'pending',
-      call_id: answer.call_id,
-      model: sent.model,
-      sibling_ids: [answer.reply_id],
-    };
-    if (!rows.some((row) => row.id === reply.id)) rows = placeRow(rows, reply, true) ?? rows;
-    return rows === cached.rows ? cached : { ...cached, rows };
+    const reply = { ...blank, id: answer.reply_id, parent_id: parentId, content: '', call_id: answer.call_id };
+    const continues = answer.message_id ? null : (sent.continues ?? null);
+    rows = withLocalRow(rows, { ...reply, role: 'assistant', outcome: 'pending', model: sent.model, continues });
+    return rows === cached.rows ? cached : withRows(cached, rows);
   });
+}
+
+/**
+ * @typedef {'conversation_id'|'at'|'version'|'id'|'parent_id'|'content'|'role'|'outcome'|'call_id'|'model'|'continues'} KnownAtOnce
+ */
+
+/**
+ * @param {TranscriptRow[]} rows
+ * @param {Pick<TranscriptRow, KnownAtOnce>} known
+ * @returns {TranscriptRow[]} the same array where the row has come on the live stream already
+ */
+function withLocalRow(rows, known) {
+  if (rows.some((row) => row.id === known.id)) return rows;
+  const beside = rows.find((row) => row.parent_id === known.parent_id)?.sibling_ids ?? [];
+  const sibling_ids = [...beside, known.id];
+  /** @type {TranscriptRow} */
+  const row = {
+    error: null,
+    inherited: false,
+    hidden: false,
+    omitted_count: null,
+    replay: null,
+    sibling_ids,
+    sibling_index: beside.length,
+    sibling_count: sibling_ids.length,
+    local: true,
+    ...known,
+  };
+  return placeRow(rows, row, true) ?? rows;
+}
+
+/**
+ * The branch on screen becomes the one this tab shows as selected: something was sent below it, or it was chosen.
+ * @param {string} conversationId
+ * @param {Transcript} transcript
+ */
+export async function adoptBranch(conversationId, transcript) {
+  // A page of the branch selected before must not arrive after this.
+  await queryClient.cancelQueries({ queryKey: keys.transcript(conversationId), exact: true });
+  queryClient.setQueryData(keys.transcript(conversationId), transcript);
 }
 
 /** Somebody else logs in, or nobody: nothing of what was cached may stay. */

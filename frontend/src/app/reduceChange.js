@@ -76,15 +76,40 @@ export function applyToList(list, change, view) {
  * @returns {Reduced<Conversation>}
  */
 export function applyToConversation(conversation, change) {
-  if (change.conversation_id !== conversation.id) return { next: conversation, stale: false };
   const row = change.data?.conversation;
+  if (change.conversation_id !== conversation.id) return { next: withSource(conversation, row), stale: false };
   if (!row) return { next: conversation, stale: true };
   if (row.version < conversation.version) return { next: conversation, stale: false };
-  return { next: { ...conversation, ...row }, stale: false };
+  // Where a fork comes from never changes, and only the detail says all of it.
+  const next = { ...conversation, ...row, forked_from: conversation.forked_from ?? row.forked_from };
+  return { next, stale: changesBranchCounts(conversation, change) };
+}
+
+/**
+ * A fork names its source as that is named now.
+ * @param {Conversation} fork
+ * @param {Conversation|undefined} source
+ * @returns {Conversation}
+ */
+function withSource(fork, source) {
+  const origin = fork.forked_from;
+  if (!source || origin?.conversation_id !== source.id) return fork;
+  if (origin.title === source.title && origin.deleted === source.deleted) return fork;
+  return { ...fork, forked_from: { ...origin, title: source.title, deleted: source.deleted } };
+}
+
+/**
+ * The counts are only in the detail. A message below a hidden branch brings that branch back into sight.
+ * @param {Conversation} conversation
+ * @param {LiveChange} change
+ */
+function changesBranchCounts(conversation, change) {
+  if (HIDES_OR_SHOWS.has(change.kind)) return true;
+  return Boolean(conversation.hidden_branch_count) && CHANGES_TRANSCRIPT.has(change.kind);
 }
 
 const CHANGES_TRANSCRIPT = new Set(['user_message_sent', 'reply_requested', 'reply_recorded']);
-const SELECTS_A_BRANCH = new Set(['branch_selected', 'branch_hidden', 'branch_shown']);
+const HIDES_OR_SHOWS = new Set(['branch_hidden', 'branch_shown']);
 
 /**
  * @param {Transcript} transcript
@@ -92,14 +117,66 @@ const SELECTS_A_BRANCH = new Set(['branch_selected', 'branch_hidden', 'branch_sh
  * @returns {Reduced<Transcript>}
  */
 export function applyToTranscript(transcript, change) {
-  if (SELECTS_A_BRANCH.has(change.kind)) return { next: transcript, stale: true };
+  if (change.kind === 'branch_selected') {
+    const known = change.data?.leaf_id !== undefined && change.data.leaf_id === transcript.rows.at(-1)?.id;
+    return { next: transcript, stale: !known };
+  }
+  return applyRows(transcript, change, (rows, row) => placeRow(rows, row, change.kind !== 'reply_recorded'));
+}
+
+/**
+ * A branch that was asked for by its end is that branch, whatever is selected or said elsewhere: only its own
+ * messages change, and which versions there are of them.
+ * @param {Transcript} transcript
+ * @param {LiveChange} change of this conversation
+ * @returns {Reduced<Transcript>}
+ */
+export function applyToBranch(transcript, change) {
+  return applyRows(transcript, change, (rows, row) => placeRow(rows, row, false));
+}
+
+/**
+ * @param {Transcript} transcript
+ * @param {LiveChange} change
+ * @param {(rows: TranscriptRow[], row: TranscriptRow) => TranscriptRow[]|null} place
+ * @returns {Reduced<Transcript>}
+ */
+function applyRows(transcript, change, place) {
+  if (HIDES_OR_SHOWS.has(change.kind)) return { next: transcript, stale: true };
   if (!CHANGES_TRANSCRIPT.has(change.kind)) return { next: transcript, stale: false };
   const row = change.data?.message;
   if (!row) return { next: transcript, stale: true };
-  const rows = placeRow(transcript.rows, row, change.kind !== 'reply_recorded');
-  if (rows === null) return { next: transcript, stale: true };
+  const placed = place(transcript.rows, row);
+  if (placed === null) return { next: transcript, stale: true };
+  const rows = withVersion(placed, row);
   if (rows === transcript.rows) return { next: transcript, stale: false };
-  return { next: { ...transcript, rows, position: later(change.position, transcript.position) }, stale: false };
+  return { next: { ...withRows(transcript, rows), position: later(change.position, transcript.position) }, stale: false };
+}
+
+/**
+ * Nothing is above a first message: what was above the rows before belonged to another branch.
+ * @param {Transcript} transcript
+ * @param {TranscriptRow[]} rows
+ * @returns {Transcript}
+ */
+export function withRows(transcript, rows) {
+  return { ...transcript, rows, older: rows[0]?.parent_id === null ? null : transcript.older };
+}
+
+/**
+ * A message has one more version: the one that is shown counts it.
+ * @param {TranscriptRow[]} rows
+ * @param {TranscriptRow} version below the same message as one of the rows, or not
+ * @returns {TranscriptRow[]} the same array when nothing changes
+ */
+function withVersion(rows, version) {
+  const index = rows.findIndex((known) => known.parent_id === version.parent_id && known.id !== version.id);
+  const shown = rows[index];
+  if (!shown || version.sibling_ids.length <= shown.sibling_count) return rows;
+  const place = version.sibling_ids.indexOf(shown.id);
+  if (place < 0) return rows;
+  const { sibling_ids, sibling_count } = version;
+  return rows.with(index, { ...shown, sibling_ids, sibling_count, sibling_index: place });
 }
 
 /**

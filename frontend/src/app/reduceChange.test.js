@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { change, conversation, reply, row } from '../test-data.js';
 import {
   appendPage,
+  applyToBranch,
   applyToConversation,
   applyToList,
   applyToTranscript,
@@ -99,6 +100,27 @@ describe('one conversation', () => {
     expect(applyToConversation(known, newer).next.title).toBe('T');
     expect(applyToConversation(known, other).next).toBe(known);
   });
+
+  test('that is a fork keeps all it knows of its source, and names it as that is named now', () => {
+    const origin = { conversation_id: 's', version: 9, message_id: 'm4' };
+    const fork = conversation({ id: 'a', forked_from: { ...origin, title: 'Source', deleted: false, message_number: 4 } });
+    const own = change('conversation_renamed', '11', { conversation: conversation({ id: 'a', version: 2, forked_from: origin }) });
+    expect(applyToConversation(fork, own).next.forked_from).toEqual(fork.forked_from);
+    const gone = change('conversation_deleted', '12', { conversation: conversation({ id: 's', title: 'Old source', deleted: true }) });
+    expect(applyToConversation(fork, gone).next.forked_from).toMatchObject({ title: 'Old source', deleted: true, message_number: 4 });
+    expect(applyToConversation(fork, change('conversation_renamed', '13', { conversation: conversation({ id: 'other' }) })).next).toBe(fork);
+  });
+
+  test('is fetched again when branches are hidden or shown, and when a message may bring a hidden one back', () => {
+    const row = conversation({ id: 'a', version: 2 });
+    const stale = (/** @type {string} */ kind, hidden = 0) =>
+      applyToConversation(conversation({ id: 'a', hidden_branch_count: hidden }), change(kind, '11', { conversation: row })).stale;
+    expect(stale('branch_hidden')).toBe(true);
+    expect(stale('branch_shown')).toBe(true);
+    expect(stale('user_message_sent')).toBe(false);
+    expect(stale('user_message_sent', 1)).toBe(true);
+    expect(stale('conversation_renamed', 1)).toBe(false);
+  });
 });
 
 describe('the transcript', () => {
@@ -155,8 +177,24 @@ describe('the transcript', () => {
   });
 
   test('choosing a branch elsewhere makes the transcript stale; a rename does not', () => {
+    expect(applyToTranscript(transcript(question), change('branch_selected', '14', { leaf_id: 'r9' })).stale).toBe(true);
     expect(applyToTranscript(transcript(question), change('branch_selected', '14')).stale).toBe(true);
     expect(applyToTranscript(transcript(question), change('conversation_renamed', '14')).stale).toBe(false);
+  });
+
+  test('the branch that is shown already may be selected: nothing is fetched for it', () => {
+    const known = transcript(question, answer);
+    expect(applyToTranscript(known, change('branch_selected', '14', { leaf_id: 'r1' }))).toEqual({ next: known, stale: false });
+  });
+
+  test('a version made elsewhere is counted at the one that is shown', () => {
+    const versions = { sibling_ids: ['r1', 'r1b'], sibling_count: 2 };
+    const elsewhere = reply({ id: 'r1b', parent_id: 'm1', ...versions, sibling_index: 1 });
+    const { next } = applyToTranscript(transcript(question, answer), change('reply_recorded', '14', { message: elsewhere }));
+    expect(next.rows.map(({ id, sibling_index, sibling_count }) => [id, sibling_index, sibling_count])).toEqual([
+      ['m1', 0, 1], ['r1', 0, 2],
+    ]);
+    expect(applyToTranscript(next, change('reply_recorded', '14', { message: elsewhere })).next).toBe(next);
   });
 
   test('a row written down by this browser gives way to the committed one, whatever its version', () => {
@@ -187,5 +225,34 @@ describe('the transcript', () => {
     const next = prependOlderPage(before, { results: [row({ id: 'm0' }), question], next: null });
     expect(ids(next)).toEqual(['m0', 'm1']);
     expect(next.older).toBeNull();
+  });
+});
+
+describe('a branch that is looked at without being selected', () => {
+  const question = row({ id: 'm1' });
+  const pending = reply({ id: 'r1', parent_id: 'm1', outcome: 'pending', content: '', version: 3 });
+  const branch = transcript(question, pending);
+
+  test('is not moved by what is selected or said elsewhere', () => {
+    expect(applyToBranch(branch, change('branch_selected', '14', { leaf_id: 'r9' }))).toEqual({ next: branch, stale: false });
+    const below = change('user_message_sent', '15', { message: row({ id: 'm2', parent_id: 'r1' }) });
+    expect(applyToBranch(branch, below)).toEqual({ next: branch, stale: false });
+    const first = change('user_message_sent', '16', { message: row({ id: 'm1b', parent_id: null }) });
+    expect(ids(applyToBranch(branch, first).next)).toEqual(['m1', 'r1']);
+    const unknown = change('user_message_sent', '17', { message: row({ id: 'm9', parent_id: 'not here' }) });
+    expect(applyToBranch(branch, unknown)).toEqual({ next: branch, stale: false });
+  });
+
+  test('shows its own reply when that is recorded, and counts new versions', () => {
+    const recorded = reply({ id: 'r1', parent_id: 'm1', version: 4 });
+    expect(applyToBranch(branch, change('reply_recorded', '14', { message: recorded })).next.rows[1]?.outcome).toBe('complete');
+    const other = reply({ id: 'r1b', parent_id: 'm1', outcome: 'pending', sibling_ids: ['r1', 'r1b'], sibling_count: 2, sibling_index: 1 });
+    const { next } = applyToBranch(branch, change('reply_requested', '15', { message: other }));
+    expect(ids(next)).toEqual(['m1', 'r1']);
+    expect(next.rows[1]?.sibling_count).toBe(2);
+  });
+
+  test('is fetched again when branches are hidden or shown', () => {
+    expect(applyToBranch(branch, change('branch_hidden', '14', { leaf_id: 'r1' })).stale).toBe(true);
   });
 });

@@ -88,7 +88,7 @@ export function AccountForm({ mode, setupCodeRequired = false, email = '', onDon
         minLength={signingUp ? SHORTEST_PASSWORD : undefined}
         hint={signingUp ? `At least ${SHORTEST_PASSWORD} characters, and not one that is easy to guess.` : undefined}
         errors={errors.password}
-        // eslint-disable-next-line jsx-a11y/no-autofocus -- the e-mail is known already
+        // eslint-disable-next-line jsx-a11y/no-autofocus -- the email is known already
         autoFocus={Boolean(email)}
       />
       {signingUp && setupCodeRequired && (

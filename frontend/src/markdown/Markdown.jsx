@@ -34,11 +34,12 @@ const MarkdownBlock = memo(
 function useBlocks(text) {
   /** @type {import('react').RefObject<import('./blocks.js').Cut>} */
   const last = useRef(NOTHING);
+  /* eslint-disable react-hooks/refs -- a cache of earlier work on the same text: reading it in render changes the cost, never the result */
   return useMemo(() => {
-    // A cache of earlier work on the same text: reading it in render changes the cost, never the result.
     last.current = cutIntoBlocks(text, last.current);
     return last.current.blocks;
   }, [text]);
+  /* eslint-enable react-hooks/refs */
 }
 
 /** @param {{text: string}} props */

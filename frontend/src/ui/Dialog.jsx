@@ -10,7 +10,7 @@ import styles from './Dialog.module.css';
  * These dialogs are opened by state, not by a trigger of their own: remember who had the focus, and give it back;
  * to the composer where that control is gone by then.
  */
-function useReturnFocus() {
+export function useReturnFocus() {
   /** @type {import('react').RefObject<Element|null>} */
   const before = useRef(null);
   return {
@@ -34,15 +34,21 @@ function useReturnFocus() {
  *   description?: string,
  *   children: import('react').ReactNode,
  *   closable?: boolean,
- * }} props
+ *   holdsForm?: boolean,
+ * }} props holdsForm: a stray click beside it closes nothing, so that what was written is not lost
  */
-export function Dialog({ open, onOpenChange, title, description, children, closable = true }) {
+export function Dialog({ open, onOpenChange, title, description, children, closable = true, holdsForm = false }) {
   const focus = useReturnFocus();
   return (
     <RadixDialog.Root open={open} onOpenChange={onOpenChange}>
       <RadixDialog.Portal>
         <RadixDialog.Overlay className={styles.veil} />
-        <RadixDialog.Content className={styles.dialog} {...focus} {...(description ? {} : { 'aria-describedby': undefined })}>
+        <RadixDialog.Content
+          className={styles.dialog}
+          onInteractOutside={(event) => holdsForm && event.preventDefault()}
+          {...focus}
+          {...(description ? {} : { 'aria-describedby': undefined })}
+        >
           <div className={styles.head}>
             <RadixDialog.Title className={styles.title}>{title}</RadixDialog.Title>
             {closable && (

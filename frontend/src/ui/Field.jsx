@@ -4,21 +4,34 @@ import { useEffect, useId, useRef } from 'react';
 import styles from './Field.module.css';
 
 /**
- * @param {import('react').ComponentProps<'input'> & {label: string, hint?: string, errors?: string[]}} props
+ * @typedef {object} ControlProps what ties a control to its label, hint and error
+ * @property {string} id
+ * @property {string} className
+ * @property {boolean|undefined} aria-invalid
+ * @property {string|undefined} aria-describedby
  */
-export function Field({ label, hint, errors = [], ...rest }) {
+
+/**
+ * Around any control that a person fills in.
+ * @param {{
+ *   label: string,
+ *   hint?: string,
+ *   errors?: string[],
+ *   children: (control: ControlProps) => import('react').ReactNode,
+ * }} props
+ */
+export function Labelled({ label, hint, errors = [], children }) {
   const id = useId();
   const describedBy = [hint && `${id}-hint`, errors.length > 0 && `${id}-error`].filter(Boolean).join(' ');
   return (
     <div className={styles.field}>
       <label htmlFor={id}>{label}</label>
-      <input
-        id={id}
-        className={styles.input}
-        aria-invalid={errors.length > 0 || undefined}
-        aria-describedby={describedBy || undefined}
-        {...rest}
-      />
+      {children({
+        id,
+        className: styles.input ?? '',
+        'aria-invalid': errors.length > 0 || undefined,
+        'aria-describedby': describedBy || undefined,
+      })}
       {hint && (
         <p id={`${id}-hint`} className={styles.hint}>
           {hint}
@@ -30,6 +43,28 @@ export function Field({ label, hint, errors = [], ...rest }) {
         </p>
       )}
     </div>
+  );
+}
+
+/**
+ * @param {import('react').ComponentProps<'input'> & {label: string, hint?: string, errors?: string[]}} props
+ */
+export function Field({ label, hint, errors, ...rest }) {
+  return (
+    <Labelled label={label} hint={hint} errors={errors}>
+      {(control) => <input {...control} {...rest} />}
+    </Labelled>
+  );
+}
+
+/**
+ * @param {import('react').ComponentProps<'textarea'> & {label: string, hint?: string, errors?: string[]}} props
+ */
+export function AreaField({ label, hint, errors, ...rest }) {
+  return (
+    <Labelled label={label} hint={hint} errors={errors}>
+      {(control) => <textarea {...control} {...rest} />}
+    </Labelled>
   );
 }
 

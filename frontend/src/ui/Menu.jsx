@@ -1,7 +1,9 @@
 /** Menus in the product's look. */
 import { DropdownMenu } from 'radix-ui';
 
+import { NextIcon } from './icons.jsx';
 import styles from './Menu.module.css';
+import { useMedia } from './useMedia.js';
 
 /**
  * Not modal: the page behind stays readable for everybody, also for screen readers.
@@ -40,6 +42,35 @@ export function MenuRadioItem(props) {
 }
 
 export const MenuChosen = DropdownMenu.ItemIndicator;
+
+/**
+ * A menu in the menu. Beside it there is no room on a narrow screen: there its items are listed in the menu itself.
+ * @param {{label: string, children: import('react').ReactNode}} props
+ */
+export function MenuSub({ label, children }) {
+  const narrow = useMedia('(max-width: 36rem)');
+  if (narrow) {
+    return (
+      <DropdownMenu.Group className={styles.group}>
+        <DropdownMenu.Label className={styles.label}>{label}</DropdownMenu.Label>
+        {children}
+      </DropdownMenu.Group>
+    );
+  }
+  return (
+    <DropdownMenu.Sub>
+      <DropdownMenu.SubTrigger className={`${styles.item} ${styles.sub}`}>
+        {label}
+        <NextIcon />
+      </DropdownMenu.SubTrigger>
+      <DropdownMenu.Portal>
+        <DropdownMenu.SubContent className={styles.menu} sideOffset={2} collisionPadding={12} loop>
+          {children}
+        </DropdownMenu.SubContent>
+      </DropdownMenu.Portal>
+    </DropdownMenu.Sub>
+  );
+}
 
 export function MenuLine() {
   return <DropdownMenu.Separator className={styles.line} />;

@@ -68,8 +68,8 @@ export const RetryIcon = () => (
     <path d="M16 10a6 6 0 1 1-1.9-4.4L16 7.4M16 3.5v4h-4" />
   </Icon>
 );
-export const PencilIcon = () => (
-  <Icon>
+export const PencilIcon = ({ size = 18 }) => (
+  <Icon size={size}>
     <path d="m4 16 .8-3.4L13.3 4a1.6 1.6 0 0 1 2.4 0l.3.3a1.6 1.6 0 0 1 0 2.3L7.4 15.2z" />
   </Icon>
 );
@@ -116,6 +116,16 @@ export const ChevronIcon = () => (
     <path d="m5 7.5 5 5 5-5" />
   </Icon>
 );
+export const PreviousIcon = () => (
+  <Icon size={14}>
+    <path d="m12.5 5-5 5 5 5" />
+  </Icon>
+);
+export const NextIcon = () => (
+  <Icon size={14}>
+    <path d="m7.5 5 5 5-5 5" />
+  </Icon>
+);
 export const BackIcon = () => (
   <Icon>
     <path d="M12.5 4.5 7 10l5.5 5.5" />
@@ -124,6 +134,17 @@ export const BackIcon = () => (
 export const WarningIcon = () => (
   <Icon>
     <path d="M10 7.5v3.5m0 2.7h.01M8.7 3.8 2.9 14a1.5 1.5 0 0 0 1.3 2.3h11.6a1.5 1.5 0 0 0 1.3-2.3L11.3 3.8a1.5 1.5 0 0 0-2.6 0z" />
+  </Icon>
+);
+export const SearchIcon = () => (
+  <Icon>
+    <circle cx="8.8" cy="8.8" r="5.3" />
+    <path d="m12.8 12.8 3.7 3.7" />
+  </Icon>
+);
+export const DownloadIcon = () => (
+  <Icon>
+    <path d="M10 3.5v9m0 0 3.5-3.5M10 12.5 6.5 9M4 16.5h12" />
   </Icon>
 );
 export const TreeIcon = () => (

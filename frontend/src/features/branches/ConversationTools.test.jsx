@@ -5,6 +5,7 @@ import { BrowserRouter } from 'react-router';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 
 import * as calls from '../../api/modelCalls.js';
+import * as presets from '../../api/presets.js';
 import * as api from '../../api/tree.js';
 import { queryClient } from '../../app/queryClient.js';
 import { conversation } from '../../test-data.js';
@@ -12,6 +13,7 @@ import { MenuItem } from '../../ui/Menu.jsx';
 import { ConversationTools } from './ConversationTools.jsx';
 
 vi.mock('../../api/modelCalls.js');
+vi.mock('../../api/presets.js');
 vi.mock('../../api/tree.js');
 
 const onTree = vi.fn();
@@ -21,6 +23,7 @@ beforeEach(() => {
   onTree.mockReset();
   window.history.replaceState(null, '', '/c/c1');
   vi.mocked(calls.fetchModels).mockResolvedValue({ results: [], runners: [] });
+  vi.mocked(presets.fetchPresets).mockResolvedValue([]);
   vi.mocked(api.fetchTree).mockResolvedValue({ results: [], selected_leaf_id: null, position: '1' });
 });
 
@@ -66,6 +69,15 @@ describe('the tools of a conversation', () => {
     await openMenu('r1');
     await userEvent.click(item('Run this branch again…'));
     expect(await screen.findByRole('dialog', { name: 'Run this branch again' })).toBeInTheDocument();
+  });
+
+  test('open the settings, and leave the focus where it was afterwards', async () => {
+    await openMenu('r1');
+    await userEvent.click(item('Settings…'));
+    expect(await screen.findByRole('dialog', { name: 'Conversation settings' })).toBeInTheDocument();
+    await userEvent.keyboard('{Escape}');
+    expect(screen.queryByRole('dialog')).toBeNull();
+    await vi.waitFor(() => expect(screen.getByRole('button', { name: 'More about this conversation' })).toHaveFocus());
   });
 
   test('run nothing again where there is nothing, and hold what others add', async () => {

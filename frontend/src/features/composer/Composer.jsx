@@ -7,6 +7,7 @@ import { useMedia } from '../../ui/useMedia.js';
 import styles from './Composer.module.css';
 import { draftOf, useDraft } from './drafts.js';
 import { setSendProblem, useSendProblem } from './outbox.js';
+import { isSendKey } from './sendKey.js';
 
 /** @typedef {import('../../api/problems.js').Problem} Problem */
 
@@ -14,7 +15,6 @@ import { setSendProblem, useSendProblem } from './outbox.js';
 const SIZES_ITSELF = typeof CSS !== 'undefined' && CSS.supports?.('field-sizing', 'content');
 /** A text this long fills the highest size anyway: measuring it would only make typing slow. */
 const CERTAINLY_HIGH = 8_000;
-const KEY_CODE_WHILE_COMPOSING = 229;
 
 /**
  * @typedef {object} ComposerProps
@@ -57,10 +57,7 @@ export function Composer({ userId, draftId, replying, onSend, onStop, tools, han
 
   /** @param {import('react').KeyboardEvent<HTMLTextAreaElement>} event */
   const onKeyDown = (event) => {
-    if (event.key !== 'Enter' || event.shiftKey || event.altKey) return;
-    if (composing.current || event.nativeEvent.isComposing || event.keyCode === KEY_CODE_WHILE_COMPOSING) return;
-    // On a screen keyboard Enter makes a line, as people expect there; a hardware modifier still sends.
-    if (onTouch && !event.ctrlKey && !event.metaKey) return;
+    if (!isSendKey(event, { composing: composing.current, onTouch })) return;
     event.preventDefault();
     submit();
   };

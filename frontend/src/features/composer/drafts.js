@@ -10,6 +10,7 @@ import { createStore, useStore } from '../../ui/store.js';
  * @property {string} content
  * @property {string} messageKey
  * @property {string} conversationKey used when the conversation must be started first
+ * @property {string|null} [parentId] the message it answers: the last one that was shown when it was first tried
  *
  * @typedef {object} Draft
  * @property {string} text what the composer shows
@@ -85,15 +86,16 @@ export const forgetLoadedDrafts = () => stores.clear();
 /**
  * Begin to send what is written. Null when there is nothing to send or a message is on its way already.
  * @param {DraftStore} store
+ * @param {string|null} [parentId]
  * @returns {Intent|null}
  */
-export function beginSending(store) {
+export function beginSending(store, parentId = null) {
   const draft = store.get();
   if (draft.sending || draft.text.trim() === '') return null;
   const intent =
     draft.last?.content === draft.text
       ? draft.last
-      : { content: draft.text, messageKey: crypto.randomUUID(), conversationKey: crypto.randomUUID() };
+      : { content: draft.text, messageKey: crypto.randomUUID(), conversationKey: crypto.randomUUID(), parentId };
   store.set({ text: '', sending: intent, last: null });
   return intent;
 }

@@ -5,13 +5,16 @@ import { useNavigate } from 'react-router';
 import { sendMessage, startConversation } from '../../api/conversations.js';
 import { cancelCall } from '../../api/modelCalls.js';
 import { Problem, asProblem } from '../../api/problems.js';
-import { completeConversation, showConversation, showSent, startEmptyTranscript } from '../../app/cache.js';
+import { completeConversation, showConversation, startEmptyTranscript } from '../../app/cache.js';
 import { showToast } from '../../ui/toasts.jsx';
 import { liveText } from '../transcript/liveText.js';
 import { NEW, beginSending, draftOf, moveDraft, sendingAccepted, sendingFailed, titleFrom } from './drafts.js';
 import { putInOutbox, readdress, setSendProblem, takeFromOutbox } from './outbox.js';
 
 /** @typedef {import('../../api/types.js').TranscriptRow} TranscriptRow */
+/** @typedef {import('../../api/types.js').MessageAnswer} MessageAnswer */
+/** @typedef {import('../../app/cache.js').Sent} Sent */
+/** @typedef {Omit<Parameters<typeof startConversation>[0], 'title'>} NewSettings */
 
 const MOST_BYTES = 256 * 1024;
 
@@ -31,12 +34,13 @@ function tooLong(content) {
  * @param {object} where
  * @param {string} where.userId
  * @param {string|null} where.conversationId null: a new conversation
- * @param {string} where.model for a new conversation: the one chosen, empty for the default
+ * @param {NewSettings} where.settings for a new conversation
  * @param {string|null} where.replyModel the model that will answer, for the row shown at once
  * @param {string|null} where.leafId the last message shown
  * @param {() => void} where.onSend called at once, before any answer
+ * @param {(conversationId: string, answer: MessageAnswer, sent: Sent) => void} where.onSent
  */
-export function useSend({ userId, conversationId, model, replyModel, leafId, onSend }) {
+export function useSend({ userId, conversationId, settings, replyModel, leafId, onSend, onSent }) {
   const navigate = useNavigate();
   return useCallback(async () => {
     let id = conversationId ?? NEW;
@@ -46,14 +50,16 @@ export function useSend({ userId, conversationId, model, replyModel, leafId, onS
       setSendProblem(id, refused);
       return;
     }
-    const intent = beginSending(draft);
+    const intent = beginSending(draft, leafId);
     if (!intent) return;
     setSendProblem(id, null);
-    putInOutbox({ key: intent.messageKey, conversationId: id, content: intent.content, parentId: leafId });
+    // Tried again, it answers the same message as before: one intent makes one message.
+    const parentId = intent.parentId ?? null;
+    putInOutbox({ key: intent.messageKey, conversationId: id, content: intent.content, parentId });
     onSend();
     try {
       if (conversationId === null) {
-        const fields = { title: titleFrom(intent.content), ...(model ? { model } : {}) };
+        const fields = { title: titleFrom(intent.content), ...settings };
         const started = await startConversation(fields, intent.conversationKey);
         id = started.id;
         showConversation(completeConversation(started, userId), started.position);
@@ -65,16 +71,16 @@ export function useSend({ userId, conversationId, model, replyModel, leafId, onS
         // Somebody who has gone elsewhere in the meantime is not pulled back.
         if (window.location.pathname === '/') navigate(`/c/${id}`, { replace: true });
       }
-      const answer = await sendMessage(id, intent.content, intent.messageKey);
+      const answer = await sendMessage(id, intent.content, intent.messageKey, parentId);
       sendingAccepted(draft);
-      showSent(id, answer, { content: intent.content, parentId: leafId, model: replyModel });
+      onSent(id, answer, { content: intent.content, parentId, model: replyModel });
     } catch (error) {
       sendingFailed(draft);
       setSendProblem(id, asProblem(error));
     } finally {
       takeFromOutbox(intent.messageKey);
     }
-  }, [userId, conversationId, model, replyModel, leafId, onSend, navigate]);
+  }, [userId, conversationId, settings, replyModel, leafId, onSend, onSent, navigate]);
 }
 
 /**

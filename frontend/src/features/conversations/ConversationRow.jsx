@@ -8,6 +8,7 @@ import { ConfirmDialog } from '../../ui/Dialog.jsx';
 import { ArchiveIcon, MoreIcon, PencilIcon, PinIcon, TrashIcon } from '../../ui/icons.jsx';
 import { MenuContent, MenuItem, MenuLine, MenuRoot, MenuTrigger } from '../../ui/Menu.jsx';
 import styles from './ConversationRow.module.css';
+import { ExportItems } from './ExportItems.jsx';
 import { useChangeConversation, useDeleteConversation } from './queries.js';
 
 /** @typedef {import('../../api/types.js').Conversation} Conversation */
@@ -87,6 +88,8 @@ export function ConversationRow({ conversation, current }) {
             <ArchiveIcon />
             {archived ? 'Unarchive' : 'Archive'}
           </MenuItem>
+          <MenuLine />
+          <ExportItems conversationId={id} icons />
           <MenuLine />
           <MenuItem danger onSelect={() => setTimeout(() => setDeleting(true))}>
             <TrashIcon />

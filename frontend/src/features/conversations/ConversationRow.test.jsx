@@ -69,6 +69,17 @@ describe('a row of the list', () => {
     await waitFor(() => expect(listed()[0]?.pinned).toBe(true));
   });
 
+  test('can be downloaded, for people and for programs', async () => {
+    const user = show();
+    await user.click(screen.getByRole('button', { name: 'More actions for Rainbows' }));
+    const markdown = await screen.findByRole('menuitem', { name: 'Download as Markdown' });
+    expect(markdown).toHaveAttribute('href', '/api/conversations/c1/export/markdown/');
+    expect(markdown).toHaveAttribute('download');
+    expect(screen.getByRole('menuitem', { name: 'Download as JSON' })).toHaveAttribute(
+      'href', '/api/conversations/c1/export/json/',
+    );
+  });
+
   test('asks before it is deleted, and can be brought back', async () => {
     const user = show();
     await choose(user, 'Delete');

@@ -10,6 +10,7 @@ import { Notice } from '../../ui/Field.jsx';
 import { ArchiveIcon, BackIcon, NewChatIcon, SidebarIcon } from '../../ui/icons.jsx';
 import { Quotes } from '../../ui/Marks.jsx';
 import { showToast } from '../../ui/toasts.jsx';
+import { SearchButton } from '../search/SearchButton.jsx';
 import { AccountMenu } from './AccountMenu.jsx';
 import { ConversationRow } from './ConversationRow.jsx';
 import { groupByDate } from './groupByDate.js';
@@ -24,8 +25,8 @@ const ROW_PX = 36;
 const HEADING_PX = 38;
 const FETCH_MORE_WITHIN_ROWS = 20;
 
-/** @param {{onShortcuts: () => void}} props */
-export function Sidebar({ onShortcuts }) {
+/** @param {{onShortcuts: () => void, onSearch: () => void}} props */
+export function Sidebar({ onShortcuts, onSearch }) {
   const [view, setView] = useState(/** @type {View} */ ('active'));
   const navigate = useNavigate();
   const { visible } = useSidebar();
@@ -55,6 +56,7 @@ export function Sidebar({ onShortcuts }) {
           <NewChatIcon />
           New chat
         </Button>
+        <SearchButton onSearch={onSearch} />
       </div>
       {view === 'archived' && (
         <button type="button" className={styles.back} onClick={() => setView('active')}>

@@ -45,24 +45,39 @@ export function useConversation(id) {
   return useQuery({
     queryKey: keys.conversation(id ?? ''),
     enabled: id !== null,
-    queryFn: ({ signal }) => api.fetchConversation(/** @type {string} */ (id), signal),
+    queryFn: async ({ signal }) => {
+      const fetched = await api.fetchConversation(/** @type {string} */ (id), signal);
+      /** @type {Conversation|undefined} */
+      const cached = queryClient.getQueryData(keys.conversation(fetched.id));
+      if (!cached || cached.version <= fetched.version) return fetched;
+      // A change was faster: only what the detail alone says is taken.
+      const { forked_from, branch_count, hidden_branch_count } = fetched;
+      return { ...cached, forked_from, branch_count, hidden_branch_count };
+    },
     initialData: () => (id === null ? undefined : findConversation(id)),
+    // A row of the list is shown at once; what only the detail says is fetched.
+    staleTime: (query) => (query.state.data?.branch_count === undefined ? 0 : Infinity),
   });
 }
 
-/** @param {string|null} id */
-export function useTranscript(id) {
+/**
+ * @param {string|null} id
+ * @param {string|null} [leafId] the end of a branch to look at; null: the selected branch
+ * @param {{enabled?: boolean}} [options]
+ */
+export function useTranscript(id, leafId = null, { enabled = true } = {}) {
+  const queryKey = leafId === null ? keys.transcript(id ?? '') : keys.branch(id ?? '', leafId);
   return useQuery({
-    queryKey: keys.transcript(id ?? ''),
-    enabled: id !== null,
+    queryKey,
+    enabled: id !== null && enabled,
     queryFn: async ({ signal }) => {
       const conversationId = /** @type {string} */ (id);
-      const page = await api.fetchTranscript(conversationId, signal);
+      const page = await api.fetchTranscript(conversationId, leafId === null ? {} : { leaf: leafId }, signal);
       /** @type {Transcript} */
       const fetched = { rows: page.results, position: page.position, older: page.next };
       /** @type {Transcript|undefined} */
-      const cached = queryClient.getQueryData(keys.transcript(conversationId));
-      return catchUpTranscript(conversationId, mergeLatestPage(cached, fetched));
+      const cached = queryClient.getQueryData(queryKey);
+      return catchUpTranscript(conversationId, mergeLatestPage(cached, fetched), leafId === null);
     },
   });
 }
@@ -72,21 +87,24 @@ const loading = new Set();
 
 /**
  * @param {string} id
+ * @param {string|null} [leafId] null: of the selected branch
  * @returns {Promise<void>}
  */
-export async function loadOlderMessages(id) {
+export async function loadOlderMessages(id, leafId = null) {
+  const queryKey = leafId === null ? keys.transcript(id) : keys.branch(id, leafId);
   /** @type {Transcript|undefined} */
-  const transcript = queryClient.getQueryData(keys.transcript(id));
-  if (!transcript?.older || loading.has(id)) return;
-  loading.add(id);
+  const transcript = queryClient.getQueryData(queryKey);
+  const what = leafId ?? id;
+  if (!transcript?.older || loading.has(what)) return;
+  loading.add(what);
   try {
     /** @type {import('../../api/types.js').Page<TranscriptRow>} */
     const page = await api.fetchPage(transcript.older);
-    queryClient.setQueryData(keys.transcript(id), (/** @type {Transcript|undefined} */ now) =>
+    queryClient.setQueryData(queryKey, (/** @type {Transcript|undefined} */ now) =>
       now && now.older === transcript.older ? prependOlderPage(now, page) : now,
     );
   } finally {
-    loading.delete(id);
+    loading.delete(what);
   }
 }
 

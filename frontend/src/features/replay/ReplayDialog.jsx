@@ -11,16 +11,18 @@ import { queryClient } from '../../app/queryClient.js';
 import { announce } from '../../ui/announcer.jsx';
 import { Button } from '../../ui/Button.jsx';
 import { Dialog } from '../../ui/Dialog.jsx';
-import { Field, Notice, useFocusOnError } from '../../ui/Field.jsx';
+import { Notice, useFocusOnError } from '../../ui/Field.jsx';
 import { pathTo } from '../branches/tree/shape.js';
 import { useShape, useTree } from '../branches/treeQueries.js';
 import { findModel, useModels } from '../composer/models.js';
+import { SettingsFields } from '../settings/SettingsFields.jsx';
+import { changesOf, formOf } from '../settings/form.js';
+import { unplacedMessage } from '../settings/params.js';
 import styles from './ReplayDialog.module.css';
-import { PARAMETERS, fieldsOf, wishOf } from './wish.js';
 
 /** @typedef {import('../../api/types.js').Conversation} Conversation */
 /** @typedef {import('../../api/types.js').ModelList} ModelList */
-/** @typedef {import('./wish.js').Fields} Fields */
+/** @typedef {import('../settings/form.js').SettingsForm} SettingsForm */
 
 /** @param {{conversation: Conversation, leafId: string, onClose: () => void}} props */
 export default function ReplayDialog({ conversation, leafId, onClose }) {
@@ -28,6 +30,7 @@ export default function ReplayDialog({ conversation, leafId, onClose }) {
   return (
     <Dialog
       open
+      holdsForm
       onOpenChange={(open) => !open && onClose()}
       title="Run this branch again"
       description="Sends your messages of this branch again, one after another, with what you change here. The answers become a new branch; the original stays as it is."
@@ -49,7 +52,10 @@ function ReplayForm({ conversation, leafId, models, onClose }) {
   const { settings } = conversation;
   const tree = useTree(conversation.id);
   const shape = useShape(tree.data);
-  const [before] = useState(() => fieldsOf(settings, findModel(models, settings.model)?.id ?? settings.model));
+  const [before] = useState(() => ({
+    ...formOf(settings),
+    model: findModel(models, settings.model)?.id ?? settings.model,
+  }));
   const [fields, setFields] = useState(before);
   const [key] = useState(() => crypto.randomUUID());
   const [sending, setSending] = useState(false);
@@ -57,14 +63,15 @@ function ReplayForm({ conversation, leafId, models, onClose }) {
   const form = useFocusOnError(problem);
 
   const turns = pathTo(shape, leafId).filter((node) => node.role === 'user').length;
-  const wish = wishOf(fields, before, settings);
-  /** @param {Partial<Fields>} changed */
+  const wish = changesOf(fields, before, settings.params);
+  const differs = Object.keys(wish).length > 0;
+  /** @param {Partial<SettingsForm>} changed */
   const change = (changed) => setFields((now) => ({ ...now, ...changed }));
 
   /** @param {import('react').FormEvent} event */
   const submit = async (event) => {
     event.preventDefault();
-    if (sending || !wish) return;
+    if (sending || !differs) return;
     setSending(true);
     setProblem(null);
     try {
@@ -79,57 +86,14 @@ function ReplayForm({ conversation, leafId, models, onClose }) {
     }
   };
 
-  const options = models?.results ?? [];
+  const unplaced = unplacedMessage(problem);
   return (
     <form ref={form} className={styles.form} onSubmit={(event) => void submit(event)}>
-      {problem && <Notice>{problem.message}</Notice>}
-      <div className={styles.field}>
-        <label htmlFor={`${id}-model`}>Model</label>
-        <select
-          id={`${id}-model`}
-          className={styles.input}
-          value={fields.model}
-          onChange={(event) => change({ model: event.target.value })}
-        >
-          {!options.some((model) => model.id === before.model) && <option value={before.model}>{before.model}</option>}
-          {options.map((model) => (
-            <option key={`${model.runner}/${model.id}`} value={model.id}>
-              {model.name}
-              {model.id === before.model ? ' (as now)' : ''}
-              {model.reachable ? '' : ' (does not answer now)'}
-            </option>
-          ))}
-        </select>
-      </div>
-      <div className={styles.field}>
-        <label htmlFor={`${id}-system`}>System prompt</label>
-        <textarea
-          id={`${id}-system`}
-          className={styles.input}
-          rows={3}
-          value={fields.systemPrompt}
-          onChange={(event) => change({ systemPrompt: event.target.value })}
-        />
-      </div>
-      <details className={styles.details}>
-        <summary>Parameters</summary>
-        <div className={styles.parameters}>
-          {PARAMETERS.map(({ name, label, hint, inputMode }) => (
-            <Field
-              key={name}
-              label={label}
-              hint={hint}
-              inputMode={/** @type {'decimal'|'numeric'} */ (inputMode)}
-              errors={problem?.fields[name] ?? problem?.fields[`params.${name}`]}
-              value={fields.params[name] ?? ''}
-              onChange={(event) => change({ params: { ...fields.params, [name]: event.target.value } })}
-            />
-          ))}
-        </div>
-      </details>
+      {unplaced && <Notice>{unplaced}</Notice>}
+      <SettingsFields form={fields} problem={problem} inForce={before.model} onChange={change} />
       <p id={`${id}-what`} className={styles.what}>
         {tree.isPending ? 'Counting your messages…' : whatItDoes(turns)}
-        {!wish && ' Change the model, the system prompt or a parameter first.'}
+        {!differs && ' Change the model, the system prompt or a parameter first.'}
       </p>
       {tree.isError && <Notice>{asProblem(tree.error).message}</Notice>}
       <div className={styles.actions}>
@@ -137,7 +101,7 @@ function ReplayForm({ conversation, leafId, models, onClose }) {
         <Button
           kind="primary"
           type="submit"
-          disabled={sending || !wish || turns === 0}
+          disabled={sending || !differs || turns === 0}
           aria-describedby={`${id}-what`}
         >
           {sending ? 'Starting…' : 'Run again'}

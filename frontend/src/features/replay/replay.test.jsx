@@ -110,6 +110,33 @@ describe('running a branch again', () => {
   });
 });
 
+describe('the parameters of a replay', () => {
+  const settings = { system_prompt: '', model: '', params: { temperature: '0.7', stop: ['END'] } };
+
+  test('are all there, and those in force stay unless they are emptied', async () => {
+    show(<ReplayDialog conversation={conversation({ id: 'c1', settings })} leafId="r2" onClose={onClose} />);
+    await screen.findByText(/Makes 2 model calls/);
+    expect(screen.getByLabelText('Stop texts')).toHaveValue('END');
+    await userEvent.clear(screen.getByLabelText('Temperature'));
+    await userEvent.type(screen.getByLabelText('Top K'), '40');
+    await userEvent.click(button('Run again'));
+    await waitFor(() => expect(onClose).toHaveBeenCalled());
+    const wish = { params: { top_k: '40', stop: ['END'] }, leaf_id: 'r2' };
+    expect(api.requestReplay).toHaveBeenLastCalledWith('c1', wish, expect.any(String));
+  });
+
+  test('show what was refused beside their field', async () => {
+    const fields = { 'params.min_p': ['min_p must be a number from 0 to 1; found 9.'] };
+    vi.mocked(api.requestReplay).mockRejectedValueOnce(new Problem({ status: 400, code: 'parameter_invalid', message: 'x', fields }));
+    show(<ReplayDialog conversation={conversation({ id: 'c1', settings })} leafId="r2" onClose={onClose} />);
+    await screen.findByText(/Makes 2 model calls/);
+    await userEvent.type(screen.getByLabelText('Min P'), '9');
+    await userEvent.click(button('Run again'));
+    await waitFor(() => expect(screen.getByLabelText('Min P')).toHaveAccessibleDescription(/must be a number from 0 to 1; found 9/));
+    expect(screen.getByLabelText('Min P')).toHaveFocus();
+  });
+});
+
 describe('the bar of a replay', () => {
   /** @param {import('../../api/replays.js').Replay[]} replays */
   const given = (...replays) => vi.mocked(api.fetchReplays).mockResolvedValue(replays);

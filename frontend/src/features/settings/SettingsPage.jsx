@@ -1,4 +1,4 @@
-/** Settings of the person who is logged in: theme, password, leaving. */
+/** Settings of the person who is logged in: theme, presets, password, leaving. */
 import { useState, useSyncExternalStore } from 'react';
 
 import { changePassword } from '../../api/account.js';
@@ -9,6 +9,7 @@ import { useLogOut } from '../../auth/useLogOut.js';
 import { Button } from '../../ui/Button.jsx';
 import { Field, Notice, useFocusOnError } from '../../ui/Field.jsx';
 import { showToast } from '../../ui/toasts.jsx';
+import { PresetsSection } from './PresetsSection.jsx';
 import styles from './SettingsPage.module.css';
 import { chooseTheme, subscribeToTheme, themeChoice } from './theme.js';
 
@@ -27,12 +28,16 @@ export default function SettingsPage() {
             <h2 id="settings-look">Appearance</h2>
             <ThemePicker />
           </section>
+          <section className={styles.section} aria-labelledby="settings-presets">
+            <h2 id="settings-presets">Presets</h2>
+            <PresetsSection />
+          </section>
           <section className={styles.section} aria-labelledby="settings-account">
             <h2 id="settings-account">Account</h2>
             <dl className={styles.facts}>
               <dt>Name</dt>
               <dd>{user?.display_name || 'Not set'}</dd>
-              <dt>E-mail</dt>
+              <dt>Email</dt>
               <dd>{user?.email}</dd>
               {user?.is_staff && (
                 <>

@@ -1,23 +1,34 @@
+import { QueryClientProvider } from '@tanstack/react-query';
 import { render, screen } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
 import { MemoryRouter } from 'react-router';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 
 import * as account from '../../api/account.js';
+import * as calls from '../../api/modelCalls.js';
+import * as presets from '../../api/presets.js';
 import { Problem } from '../../api/problems.js';
+import { queryClient } from '../../app/queryClient.js';
 import { setUser, useSession } from '../../auth/session.js';
 import { Toasts } from '../../ui/toasts.jsx';
 import SettingsPage from './SettingsPage.jsx';
 
 vi.mock('../../api/account.js');
+vi.mock('../../api/modelCalls.js');
+vi.mock('../../api/presets.js');
 
 beforeEach(() => {
+  queryClient.clear();
+  vi.mocked(calls.fetchModels).mockResolvedValue({ results: [], runners: [] });
+  vi.mocked(presets.fetchPresets).mockResolvedValue([]);
   setUser({ id: 'u1', email: 'ada@example.org', display_name: 'Ada', is_staff: true, is_auditor: false });
   render(
-    <MemoryRouter>
-      <SettingsPage />
-      <Toasts />
-    </MemoryRouter>,
+    <QueryClientProvider client={queryClient}>
+      <MemoryRouter>
+        <SettingsPage />
+        <Toasts />
+      </MemoryRouter>
+    </QueryClientProvider>,
   );
 });
 

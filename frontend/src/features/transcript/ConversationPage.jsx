@@ -1,31 +1,34 @@
 /** The centre of the application: a conversation, or the empty page where a new one begins. */
-import { Suspense, lazy, useCallback, useEffect, useMemo, useRef, useState } from 'react';
+import { Suspense, lazy, useCallback, useMemo, useRef, useState } from 'react';
 import { useParams } from 'react-router';
 
-import { regenerate } from '../../api/conversations.js';
 import { asProblem } from '../../api/problems.js';
-import { showSent } from '../../app/cache.js';
 import { NotFoundPage } from '../../app/NotFoundPage.jsx';
 import { PageHead } from '../../app/PageHead.jsx';
 import { useSession } from '../../auth/session.js';
-import { announce } from '../../ui/announcer.jsx';
 import { Button } from '../../ui/Button.jsx';
 import { Notice } from '../../ui/Field.jsx';
-import { showToast } from '../../ui/toasts.jsx';
+import { MenuItem, MenuLine } from '../../ui/Menu.jsx';
+import { BranchBar } from '../branches/BranchBar.jsx';
 import { ConversationTools } from '../branches/ConversationTools.jsx';
+import { OriginLine } from '../branches/OriginLine.jsx';
+import { useBranchView } from '../branches/useBranchView.js';
+import { useMessageActions } from '../branches/useMessageActions.js';
 import { Composer } from '../composer/Composer.jsx';
 import { NEW, draftOf } from '../composer/drafts.js';
 import { ModelPicker } from '../composer/ModelPicker.jsx';
 import { chooseForNew, findModel, modelName, useChosenForNew, useModels } from '../composer/models.js';
 import { stillPending, useOutbox } from '../composer/outbox.js';
 import { stopReply, useSend } from '../composer/useSend.js';
-import { useChangeConversation, useConversation, useTranscript } from '../conversations/queries.js';
+import { useChangeConversation, useConversation } from '../conversations/queries.js';
+import { useNewSettings } from '../settings/newSettings.js';
 import styles from './ConversationPage.module.css';
 import { EmptyPage } from './EmptyPage.jsx';
 import { Inspector } from './Inspector.jsx';
-import { firstSentence } from './seal.js';
+import { useEscapeStops, useReplyAnnouncements } from './replySignals.js';
 import { Transcript } from './Transcript.jsx';
 
+const RegenerateDialog = lazy(() => import('../branches/RegenerateDialog.jsx'));
 const TreePanel = lazy(() => import('../branches/tree/TreePanel.jsx'));
 const ReplayBar = lazy(() => import('../replay/ReplayBar.jsx'));
 
@@ -33,48 +36,6 @@ const ReplayBar = lazy(() => import('../replay/ReplayBar.jsx'));
 
 /** @type {TranscriptRow[]} */
 const NO_ROWS = [];
-
-/**
- * Say once that a reply began and once how it ended; never its words as they come.
- * @param {TranscriptRow|undefined} last
- */
-function useReplyAnnouncements(last) {
-  const pendingId = useRef('');
-  const id = last?.id ?? '';
-  const outcome = last?.outcome ?? null;
-  const content = last?.content ?? '';
-  useEffect(() => {
-    if (outcome === 'pending') {
-      if (pendingId.current !== id) announce('Assistant is replying');
-      pendingId.current = id;
-      return;
-    }
-    if (pendingId.current !== id || id === '') return;
-    pendingId.current = '';
-    if (outcome === 'complete') announce(`Reply finished. ${firstSentence(content)}`);
-    else if (outcome === 'cancelled') announce('Reply ended by you');
-    else announce('The reply did not finish');
-  }, [id, outcome, content]);
-}
-
-/**
- * Esc stops the reply, unless it was meant for a menu, a dialog or a text being composed.
- * @param {TranscriptRow|undefined} pendingReply
- */
-function useEscapeStops(pendingReply) {
-  useEffect(() => {
-    if (!pendingReply) return undefined;
-    /** @param {KeyboardEvent} event */
-    const onKeyDown = (event) => {
-      if (event.key !== 'Escape' || event.defaultPrevented || event.isComposing) return;
-      if (document.querySelector('[role="dialog"], [role="alertdialog"], [role="menu"]')) return;
-      if (/** @type {HTMLElement} */ (event.target).closest?.('[data-owns-escape]')) return;
-      void stopReply(pendingReply);
-    };
-    window.addEventListener('keydown', onKeyDown);
-    return () => window.removeEventListener('keydown', onKeyDown);
-  }, [pendingReply]);
-}
 
 export function ConversationPage() {
   const { id = null } = useParams();
@@ -85,7 +46,8 @@ export function ConversationPage() {
 function ConversationView({ conversationId }) {
   const userId = useSession((session) => session.user?.id ?? '');
   const conversation = useConversation(conversationId);
-  const transcript = useTranscript(conversationId);
+  const view = useBranchView(conversationId);
+  const { transcript } = view;
   const models = useModels();
   const chosenForNew = useChosenForNew();
   const change = useChangeConversation();
@@ -94,44 +56,43 @@ function ConversationView({ conversationId }) {
   const composer = useRef(null);
   const [pinSignal, setPinSignal] = useState(0);
   const [inspected, setInspected] = useState(/** @type {string|null} */ (null));
-  const [treeOpen, setTreeOpen] = useState(false);
-  const [retrying, setRetrying] = useState(false);
+  const [tree, setTree] = useState(/** @type {'closed'|'open'|'withHidden'} */ ('closed'));
+  const [differing, setDiffering] = useState(/** @type {TranscriptRow|null} */ (null));
 
   const rows = transcript.data?.rows ?? NO_ROWS;
   const last = rows.at(-1);
+  const leafId = last?.id ?? null;
   const pendingReply = last?.outcome === 'pending' ? last : undefined;
   const pending = useMemo(() => stillPending(outbox, conversationId ?? NEW, rows), [outbox, conversationId, rows]);
   useReplyAnnouncements(last);
   useEscapeStops(pendingReply);
 
   const chosen = conversationId ? (conversation.data?.settings.model ?? '') : chosenForNew;
+  const replyModel = findModel(models.data, chosen)?.id ?? (chosen || null);
+  const toEnd = useCallback(() => setPinSignal((now) => now + 1), []);
+  const onSent = useCallback(() => {
+    toEnd();
+    composer.current?.focus();
+  }, [toEnd]);
+  const { actions, busy, onAccepted } = useMessageActions({
+    userId,
+    conversationId,
+    view,
+    replyModel,
+    onSent,
+    onAskWhatDiffers: setDiffering,
+  });
+  const newSettings = useNewSettings(conversationId === null);
   const send = useSend({
     userId,
     conversationId,
-    model: conversationId ? '' : chosen,
-    replyModel: findModel(models.data, chosen)?.id ?? (chosen || null),
-    leafId: last?.id ?? null,
-    onSend: useCallback(() => setPinSignal((now) => now + 1), []),
+    settings: newSettings,
+    replyModel,
+    leafId,
+    onSend: toEnd,
+    onSent: onAccepted,
   });
   const nameOf = useCallback(/** @param {string|null} model */ (model) => modelName(models.data, model), [models.data]);
-
-  const onRetry = useCallback(
-    /** @param {TranscriptRow} row */ async (row) => {
-      if (!conversationId) return;
-      setRetrying(true);
-      try {
-        const answer = await regenerate(conversationId, row.id);
-        showSent(conversationId, answer, { content: null, parentId: row.parent_id, model: row.model });
-        setPinSignal((now) => now + 1);
-        composer.current?.focus();
-      } catch (error) {
-        showToast({ text: asProblem(error).message });
-      } finally {
-        setRetrying(false);
-      }
-    },
-    [conversationId],
-  );
   const onInspect = useCallback(/** @param {TranscriptRow} row */ (row) => setInspected(row.call_id), []);
 
   /** @param {string} model */
@@ -144,6 +105,7 @@ function ConversationView({ conversationId }) {
   if (gone || conversation.data?.deleted) return <NotFoundPage what="conversation" />;
 
   const title = conversation.data?.title ?? '';
+  const origin = conversation.data?.forked_from ?? null;
   const empty = conversationId === null && pending.length === 0;
   return (
     <div className={styles.page}>
@@ -155,16 +117,35 @@ function ConversationView({ conversationId }) {
             conversationId && conversation.data && (
               <ConversationTools
                 conversation={conversation.data}
-                leafId={last?.id ?? null}
-                treeOpen={treeOpen && inspected === null}
+                leafId={leafId}
+                treeOpen={tree !== 'closed' && inspected === null}
                 onTree={() => {
-                  setTreeOpen(!treeOpen || inspected !== null);
+                  setTree(tree === 'closed' || inspected !== null ? 'open' : 'closed');
                   setInspected(null);
                 }}
-              />
+              >
+                <MenuLine />
+                <MenuItem disabled={!leafId} onSelect={() => void actions.copyBranchLink()}>
+                  Copy link to this branch
+                </MenuItem>
+                <MenuItem disabled={!leafId || busy} onSelect={actions.hideShown}>
+                  Hide this branch
+                </MenuItem>
+                {Boolean(conversation.data.hidden_branch_count) && (
+                  <MenuItem
+                    onSelect={() => {
+                      setTree('withHidden');
+                      setInspected(null);
+                    }}
+                  >
+                    Show hidden branches ({conversation.data.hidden_branch_count})
+                  </MenuItem>
+                )}
+              </ConversationTools>
             )
           }
         />
+        {origin && <OriginLine origin={origin} />}
         {empty && (
           <EmptyPage
             onStart={(text) => {
@@ -183,12 +164,15 @@ function ConversationView({ conversationId }) {
         {!empty && !transcript.isError && (!conversationId || !transcript.isPending) && (
           <Transcript
             conversationId={conversationId}
+            leafId={view.leafId}
+            target={view.target}
             rows={rows}
             pending={pending}
             hasOlder={Boolean(transcript.data?.older)}
             nameOf={nameOf}
-            retrying={retrying || pendingReply !== undefined}
-            onRetry={onRetry}
+            sourceTitle={origin?.title ?? ''}
+            busy={busy}
+            actions={actions}
             onInspect={onInspect}
             pinSignal={pinSignal}
           />
@@ -198,6 +182,15 @@ function ConversationView({ conversationId }) {
             <Suspense fallback={null}>
               <ReplayBar conversationId={conversationId} />
             </Suspense>
+          )}
+          {conversationId && (
+            <BranchBar
+              view={view}
+              selectedLeafId={conversation.data?.selected_leaf_id ?? null}
+              busy={busy}
+              actions={actions}
+              onDone={() => composer.current?.focus()}
+            />
           )}
           <Composer
             userId={userId}
@@ -212,9 +205,23 @@ function ConversationView({ conversationId }) {
         </div>
       </main>
       {inspected && <Inspector callId={inspected} onClose={() => setInspected(null)} />}
-      {treeOpen && !inspected && conversationId && (
+      {tree !== 'closed' && !inspected && conversationId && (
         <Suspense fallback={null}>
-          <TreePanel conversationId={conversationId} onClose={() => setTreeOpen(false)} />
+          <TreePanel
+            key={tree}
+            conversationId={conversationId}
+            withHidden={tree === 'withHidden'}
+            onClose={() => setTree('closed')}
+          />
+        </Suspense>
+      )}
+      {differing && conversation.data && (
+        <Suspense fallback={null}>
+          <RegenerateDialog
+            settings={conversation.data.settings}
+            onRegenerate={(wish) => void actions.regenerate(differing, wish)}
+            onClose={() => setDiffering(null)}
+          />
         </Suspense>
       )}
     </div>

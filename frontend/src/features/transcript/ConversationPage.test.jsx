@@ -4,6 +4,7 @@ import userEvent from '@testing-library/user-event';
 import { BrowserRouter, Route, Routes } from 'react-router';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 
+import * as branches from '../../api/branches.js';
 import * as api from '../../api/conversations.js';
 import * as calls from '../../api/modelCalls.js';
 import { Problem } from '../../api/problems.js';
@@ -17,6 +18,7 @@ import { forgetLoadedDrafts } from '../composer/drafts.js';
 import { setSendProblem } from '../composer/outbox.js';
 import { ConversationPage } from './ConversationPage.jsx';
 
+vi.mock('../../api/branches.js');
 vi.mock('../../api/conversations.js');
 vi.mock('../../api/modelCalls.js');
 vi.mock('../../api/replays.js');
@@ -61,7 +63,9 @@ function show(path) {
 /** @param {import('../../api/types.js').TranscriptRow[]} rows */
 function given(...rows) {
   vi.mocked(api.fetchConversation).mockResolvedValue(conversation({ id: 'c1', title: 'Rainbows' }));
-  vi.mocked(api.fetchTranscript).mockResolvedValue({ results: rows, next: null, previous: null, position: '10' });
+  vi.mocked(api.fetchTranscript).mockResolvedValue({
+    results: rows, next: null, previous: null, position: '10', leaf_id: rows.at(-1)?.id ?? null, selected_leaf_id: rows.at(-1)?.id ?? null,
+  });
 }
 const shownRows = () =>
   /** @type {import('../../app/reduceChange.js').Transcript} */ (queryClient.getQueryData(keys.transcript('c1'))).rows;
@@ -178,10 +182,10 @@ describe('a conversation', () => {
   test('asks for another reply where one failed', async () => {
     const failed = reply({ id: 'r1', parent_id: 'm1', outcome: 'failed', content: '', error: { code: 'x', message: 'Away.' } });
     given(row({ id: 'm1' }), failed);
-    vi.mocked(api.regenerate).mockResolvedValue({ reply_id: 'r2', call_id: 'k2', version: 4, position: '13' });
+    vi.mocked(branches.regenerateReply).mockResolvedValue({ reply_id: 'r2', call_id: 'k2', version: 4, position: '13' });
     show('/c/c1');
     await userEvent.click(await screen.findByRole('button', { name: 'Retry' }));
-    expect(api.regenerate).toHaveBeenCalledWith('c1', 'r1');
+    expect(branches.regenerateReply).toHaveBeenCalledWith('c1', 'r1', {});
     await waitFor(() => expect(shownRows().map(({ id }) => id)).toEqual(['m1', 'r2']));
   });
 });

@@ -4,11 +4,12 @@ import { Button } from '../../ui/Button.jsx';
 import { Notice } from '../../ui/Field.jsx';
 import { Quotes } from '../../ui/Marks.jsx';
 import { findModel, useChosenForNew, useModels, whereAnswersComeFrom, whyNoAnswer } from '../composer/models.js';
+import { PresetChoice } from '../settings/PresetChoice.jsx';
 import styles from './EmptyPage.module.css';
 
 const STARTERS = [
   { title: 'Explain something', text: 'Explain how rainbows form, in three short paragraphs.' },
-  { title: 'Write a draft', text: 'Write a friendly e-mail that moves Thursday’s meeting to Friday morning.' },
+  { title: 'Write a draft', text: 'Write a friendly email that moves Thursday’s meeting to Friday morning.' },
   { title: 'Get unstuck', text: 'Write a Python function that groups words by their first letter, with an example.' },
 ];
 
@@ -36,6 +37,7 @@ export function EmptyPage({ onStart }) {
             </li>
           ))}
         </ul>
+        <PresetChoice />
         {trouble ? (
           <div className={styles.trouble}>
             <Notice>

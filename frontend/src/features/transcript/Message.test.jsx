@@ -1,86 +1,147 @@
-import { act, render, screen, within } from '@testing-library/react';
+import { act, cleanup, render, screen, waitFor } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
-import { describe, expect, test, vi } from 'vitest';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
 
-import { reply } from '../../test-data.js';
-import { liveText } from './liveText.js';
-import { Reply, UserMessage } from './Message.jsx';
+import { Problem } from '../../api/problems.js';
+import { row } from '../../test-data.js';
+import { beginSendingEdit, forgetEdits, sendingEditFailed } from '../branches/edits.js';
+import { placed, showIn } from './message-test.jsx';
+import { SendingMessage, UserMessage } from './Message.jsx';
 
-/** @param {import('../../api/types.js').TranscriptRow} row */
-function showReply(row, last = true) {
-  const onRetry = vi.fn();
-  const onInspect = vi.fn();
-  const element = (/** @type {typeof row} */ now) => (
-    <Reply
-      row={now} model="Small" last={last} retrying={false} setSize={2} position={2}
-      onRetry={onRetry} onInspect={onInspect}
-    />
-  );
-  const { rerender } = render(element(row));
-  return { onRetry, onInspect, become: (/** @type {typeof row} */ now) => rerender(element(now)) };
+const message = row({ id: 'm1', content: '**not bold**\n<b>x</b>' });
+
+/** @param {Partial<import('./Message.jsx').Placed & {row: typeof message}>} [props] */
+function showMessage(props = {}) {
+  const all = { ...placed(), row: message, ...props };
+  showIn(<UserMessage {...all} />);
+  return all;
 }
+const editButton = () => screen.getByRole('button', { name: 'Edit' });
+const area = () => screen.getByRole('textbox', { name: 'Your message' });
 
-describe('a reply', () => {
-  test('is an article named after its model, with its place in the conversation', async () => {
-    showReply(reply({ id: 'r', content: 'Hello.' }));
-    const article = screen.getByRole('article', { name: 'Small' });
-    expect(article).toHaveAttribute('aria-posinset', '2');
-    expect(await within(article).findByText('Hello.')).toBeInTheDocument();
-  });
-
-  test('thinks until its first words, which take the place of the indicator', async () => {
-    const pending = reply({ id: 'live', outcome: 'pending', content: '' });
-    const { become } = showReply(pending);
-    expect(screen.getByText('Thinking…')).toBeInTheDocument();
-    act(() => liveText.addChunk({ call_id: 'k', reply_id: 'live', seq: 0, text: 'First words' }));
-    expect(await screen.findByText('First words')).toBeInTheDocument();
-    expect(screen.queryByText('Thinking…')).toBeNull();
-    become({ ...pending, outcome: 'complete', content: 'First words and the rest.' });
-    expect(await screen.findByText('First words and the rest.')).toBeInTheDocument();
-  });
-
-  test('that failed says why and can be asked for again', async () => {
-    const row = reply({ id: 'r', outcome: 'failed', content: '', error: { code: 'x', message: 'The runner is away.' } });
-    const { onRetry } = showReply(row, false);
-    expect(screen.getByText('The runner is away.')).toBeInTheDocument();
-    await userEvent.click(screen.getByRole('button', { name: 'Retry' }));
-    expect(onRetry).toHaveBeenCalledWith(row);
-  });
-
-  test('that was cut off keeps its text and says so', async () => {
-    showReply(reply({ id: 'r', outcome: 'interrupted', content: 'Half a', error: { code: 'x', message: 'The connection was cut.' } }));
-    expect(await screen.findByText('Half a')).toBeInTheDocument();
-    expect(screen.getByText('The connection was cut.')).toBeInTheDocument();
-  });
-
-  test('opens what the model saw from its seal, once it is recorded', async () => {
-    const row = reply({ id: 'r', content: 'Hello.' });
-    const { onInspect, become } = showReply({ ...row, outcome: 'pending' });
-    expect(screen.getByRole('button', { name: /what did the model see/ })).toBeDisabled();
-    become(row);
-    await userEvent.click(screen.getByRole('button', { name: /what did the model see/ }));
-    expect(onInspect).toHaveBeenCalledWith(row);
-  });
-
-  test('is copied as the Markdown it is', async () => {
-    const writeText = vi.fn().mockResolvedValue(undefined);
-    showReply(reply({ id: 'r', content: 'Some **bold** text' }));
-    const user = userEvent.setup();
-    vi.spyOn(navigator.clipboard, 'writeText').mockImplementation(writeText);
-    await user.click(screen.getByRole('button', { name: 'Copy message' }));
-    expect(writeText).toHaveBeenCalledWith('Some **bold** text');
-  });
-});
+beforeEach(forgetEdits);
 
 describe('a message of the person', () => {
   test('is shown as it was written, without Markdown', () => {
-    render(<UserMessage content={'**not bold**\n<b>x</b>'} at="2026-03-10T09:00:00Z" sending={false} setSize={1} position={1} />);
+    showMessage();
     expect(screen.getByRole('article', { name: 'You' })).toHaveTextContent('**not bold** <b>x</b>');
   });
 
   test('says so while it is on its way', () => {
-    render(<UserMessage content="Hello" at={null} sending setSize={1} position={1} />);
+    render(<SendingMessage content="Hello" setSize={1} position={1} />);
     expect(screen.getByText('Sending…')).toBeInTheDocument();
-    expect(screen.queryByRole('button', { name: 'Copy message' })).toBeNull();
+    expect(screen.queryByRole('button')).toBeNull();
+  });
+});
+
+describe('editing a message', () => {
+  test('begins with its text, in its place', async () => {
+    showMessage();
+    await userEvent.click(editButton());
+    expect(area()).toHaveFocus();
+    expect(area()).toHaveValue(message.content);
+  });
+
+  test('sends with Enter, and makes a line with Shift and Enter', async () => {
+    const { actions } = showMessage({ row: row({ id: 'm1', content: 'One' }) });
+    await userEvent.click(editButton());
+    await userEvent.type(area(), '{Shift>}{Enter}{/Shift}Two');
+    expect(area()).toHaveValue('One\nTwo');
+    expect(actions.sendEdit).not.toHaveBeenCalled();
+    await userEvent.type(area(), '{Enter}');
+    expect(actions.sendEdit).toHaveBeenCalledOnce();
+  });
+
+  test('sends nothing that is blank', async () => {
+    const { actions } = showMessage();
+    await userEvent.click(editButton());
+    await userEvent.clear(area());
+    await userEvent.type(area(), '  {Enter}');
+    expect(actions.sendEdit).not.toHaveBeenCalled();
+  });
+
+  test('is given up with Escape: the message is as before and the button has the focus', async () => {
+    showMessage();
+    await userEvent.click(editButton());
+    await userEvent.type(area(), ' more');
+    await userEvent.keyboard('{Escape}');
+    expect(screen.queryByRole('textbox')).toBeNull();
+    await waitFor(() => expect(editButton()).toHaveFocus());
+    expect(screen.getByRole('article')).toHaveTextContent('**not bold**');
+    await userEvent.click(editButton());
+    expect(area()).toHaveValue(message.content);
+  });
+
+  test('keeps the text when it was not accepted, says why, and offers to try again', async () => {
+    const { actions } = showMessage();
+    await userEvent.click(editButton());
+    await userEvent.clear(area());
+    await userEvent.type(area(), 'Better words');
+    act(() => {
+      beginSendingEdit('m1');
+      sendingEditFailed('m1', Problem.noAnswer());
+    });
+    expect(screen.getByRole('alert')).toHaveTextContent(/Not sent.*cannot be reached/);
+    expect(area()).toHaveValue('Better words');
+    await userEvent.click(screen.getByRole('button', { name: 'Retry' }));
+    expect(actions.sendEdit).toHaveBeenCalledOnce();
+  });
+
+  test('goes on where it was after the message had left the page', async () => {
+    showMessage();
+    await userEvent.click(editButton());
+    await userEvent.type(area(), ' more');
+    cleanup();
+    showMessage();
+    expect(area()).toHaveValue(`${message.content} more`);
+  });
+});
+
+describe('the menu of a message', () => {
+  test('forks, and copies links', async () => {
+    const { actions } = showMessage();
+    const choose = async (/** @type {string} */ name) => {
+      await userEvent.click(screen.getByRole('button', { name: 'More' }));
+      await userEvent.click(await screen.findByRole('menuitem', { name }));
+    };
+    await choose('Fork from here');
+    expect(actions.fork).toHaveBeenCalledWith(message);
+    await choose('Copy link to this message');
+    expect(actions.copyMessageLink).toHaveBeenCalledWith(message);
+    await choose('Copy link to this branch');
+    expect(actions.copyBranchLink).toHaveBeenCalledOnce();
+  });
+
+  test('has nothing in it that changes or deletes the message', async () => {
+    showMessage();
+    await userEvent.click(screen.getByRole('button', { name: 'More' }));
+    const names = (await screen.findAllByRole('menuitem')).map((item) => item.textContent ?? '');
+    expect(names.filter((name) => /delete|remove|change|regenerate|continue/i.test(name))).toEqual([]);
+  });
+});
+
+describe('the versions of a message', () => {
+  test('are counted, and the ends lead nowhere but keep the focus', async () => {
+    const versions = { sibling_ids: ['m1', 'm1b', 'm1c'], sibling_count: 3, sibling_index: 2 };
+    const third = row({ id: 'm1c', ...versions });
+    const onSwitch = vi.fn();
+    showMessage({ row: third, onSwitch });
+    expect(screen.getByRole('group', { name: 'Version 3 of 3' })).toHaveTextContent('3 / 3');
+    const next = screen.getByRole('button', { name: 'Next version' });
+    expect(next).toHaveAttribute('aria-disabled', 'true');
+    await userEvent.click(next);
+    expect(onSwitch).not.toHaveBeenCalled();
+    expect(next).toHaveFocus();
+    const previous = screen.getByRole('button', { name: 'Previous version' });
+    await userEvent.click(previous);
+    expect(onSwitch).toHaveBeenCalledOnce();
+    const [versionId, pressed] = onSwitch.mock.calls[0] ?? [];
+    expect(versionId).toBe('m1b');
+    expect(pressed).toBe(previous);
+  });
+
+  test('are not mentioned where there is only one', () => {
+    showMessage();
+    expect(screen.queryByRole('group', { name: /Version/ })).toBeNull();
   });
 });

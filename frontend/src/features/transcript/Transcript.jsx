@@ -10,14 +10,18 @@ import { Button } from '../../ui/Button.jsx';
 import { DownIcon } from '../../ui/icons.jsx';
 import { showToast } from '../../ui/toasts.jsx';
 import { loadOlderMessages } from '../conversations/queries.js';
-import { Reply, UserMessage } from './Message.jsx';
+import { SendingMessage, UserMessage } from './Message.jsx';
+import { Reply } from './Reply.jsx';
 import styles from './Transcript.module.css';
+import { itemsOf, joinedText } from './items.js';
+import { useKeepVersionInPlace } from './useKeepVersionInPlace.js';
 import { useStickToBottom } from './useStickToBottom.js';
 
 /** @typedef {import('../../api/types.js').TranscriptRow} TranscriptRow */
+/** @typedef {import('../branches/useBranchView.js').Target} Target */
+/** @typedef {import('../branches/useMessageActions.js').MessageActions} MessageActions */
 /** @typedef {import('../composer/outbox.js').Pending} Pending */
-
-/** @typedef {{key: string, row: TranscriptRow|null, pending: Pending|null}} Item */
+/** @typedef {import('./items.js').Item} Item */
 
 const CHARACTERS_PER_LINE = 78;
 const LINE_PX = 26;
@@ -27,7 +31,7 @@ const ARRIVAL_FRAMES = 12;
 
 /** @param {Item} item */
 function estimateHeight(item) {
-  const text = item.row?.content ?? item.pending?.content ?? '';
+  const text = item.pending?.content ?? joinedText(item.rows);
   const lines = Math.ceil(text.length / CHARACTERS_PER_LINE) + (text.match(/\n/g)?.length ?? 0) * 0.6;
   return AROUND_MESSAGE_PX + Math.max(1, lines) * LINE_PX;
 }
@@ -45,32 +49,38 @@ function adjustAboveView(virtualizer) {
 }
 
 /**
+ * @param {HTMLElement|null} content
+ * @param {number} index
+ */
+function focusMessage(content, index) {
+  const article = content?.querySelector(`[data-index="${index}"] > article`);
+  if (article instanceof HTMLElement) article.focus({ preventScroll: true });
+}
+
+/**
  * @typedef {object} TranscriptProps
  * @property {string|null} conversationId
+ * @property {string|null} leafId the end of the branch that is looked at; null: the selected one
+ * @property {Target|null} target a message to go to
  * @property {TranscriptRow[]} rows
  * @property {Pending[]} pending messages on their way to the server
  * @property {boolean} hasOlder
  * @property {(id: string|null) => string} nameOf a model's display name
- * @property {boolean} retrying
- * @property {(row: TranscriptRow) => void} onRetry
+ * @property {string} sourceTitle of the conversation that a fork comes from
+ * @property {boolean} busy an action is on its way
+ * @property {MessageActions} actions
  * @property {(row: TranscriptRow) => void} onInspect
  * @property {number} pinSignal changes whenever the view has to go to the end: a message was sent
  */
 
 /** @param {TranscriptProps} props */
 export function Transcript({
-  conversationId, rows, pending, hasOlder, nameOf, retrying, onRetry, onInspect, pinSignal,
+  conversationId, leafId, target, rows, pending, hasOlder, nameOf, sourceTitle, busy, actions, onInspect, pinSignal,
 }) {
   const focusedIndex = useRef(-1);
   const { scroller, content, pinned, pin, unpin, toEnd } = useStickToBottom();
 
-  const items = useMemo(
-    () => [
-      ...rows.map((row) => ({ key: row.id, row, pending: null })),
-      ...pending.map((message) => ({ key: message.key, row: null, pending: message })),
-    ],
-    [rows, pending],
-  );
+  const items = useMemo(() => itemsOf(rows, pending), [rows, pending]);
 
   // eslint-disable-next-line react-hooks/incompatible-library -- the virtualizer is read in this component only
   const virtualizer = useVirtualizer({
@@ -97,15 +107,18 @@ export function Transcript({
 
   useLayoutEffect(() => adjustAboveView(virtualizer), [virtualizer]);
 
-  const target = window.location.hash.slice(1);
-  const targetIndex = target ? items.findIndex((item) => item.key === target) : -1;
-  const arrived = useRef('');
+  const targetId = target?.id ?? '';
+  const targetIndex = targetId ? items.findIndex((item) => item.rows.some((row) => row.id === targetId)) : -1;
+  const visit = targetIndex < 0 ? '' : (target?.visit ?? '');
+  const arrived = useRef(/** @type {string|null} */ (null));
   const count = items.length;
   useLayoutEffect(() => {
-    if (count === 0 || arrived.current === conversationId) return undefined;
-    arrived.current = conversationId ?? '';
+    if (count === 0 || arrived.current === visit) return undefined;
+    const first = arrived.current === null;
     if (targetIndex < 0) {
-      pin();
+      arrived.current = visit;
+      // Only who has just come is taken to the end: a message that was gone to stays where it is.
+      if (first) pin();
       return undefined;
     }
     unpin();
@@ -115,11 +128,24 @@ export function Transcript({
     const step = () => {
       virtualizer.scrollToIndex(targetIndex, { align: 'start' });
       steps -= 1;
-      if (steps > 0) frame = requestAnimationFrame(step);
+      if (steps > 0) {
+        frame = requestAnimationFrame(step);
+        return;
+      }
+      arrived.current = visit;
+      focusMessage(content.current, targetIndex);
     };
     step();
     return () => cancelAnimationFrame(frame);
-  }, [conversationId, count, targetIndex, pin, unpin, virtualizer]);
+  }, [count, visit, targetIndex, pin, unpin, virtualizer, content]);
+
+  // Another branch is another text: it is read from its end, as when one comes to a conversation.
+  const looked = useRef(leafId);
+  useLayoutEffect(() => {
+    if (looked.current === leafId) return;
+    looked.current = leafId;
+    if (leafId !== null && visit === '') pin();
+  }, [leafId, visit, pin]);
 
   useLayoutEffect(() => {
     if (pinSignal > 0) pin();
@@ -130,13 +156,24 @@ export function Transcript({
     if (pinned) toEnd();
   }, [pinned, total, toEnd]);
 
+  // After what goes to the end, so that it has the last word on where the view stands.
+  const keepVersion = useKeepVersionInPlace({ items, pinned, pin, unpin });
+  const onSwitch = useCallback(
+    /** @param {string} versionId @param {HTMLElement} button */
+    (versionId, button) => {
+      keepVersion(versionId, button);
+      void actions.switchTo(versionId);
+    },
+    [actions, keepVersion],
+  );
+
   const visible = virtualizer.getVirtualItems();
   // At the end of a conversation nobody asks for its beginning, also not while it is being laid out.
   const nearTop = hasOlder && !pinned && (virtualizer.scrollOffset ?? 0) < FETCH_OLDER_WITHIN_PX && visible.length > 0;
   useEffect(() => {
     if (!nearTop || !conversationId) return;
-    loadOlderMessages(conversationId).catch((error) => showToast({ text: asProblem(error).message }));
-  }, [nearTop, conversationId, rows]);
+    loadOlderMessages(conversationId, leafId).catch((error) => showToast({ text: asProblem(error).message }));
+  }, [nearTop, conversationId, leafId, rows]);
 
   const onFocus = useCallback(/** @param {import('react').FocusEvent} event */ (event) => {
     const element = /** @type {HTMLElement} */ (event.target).closest('[data-index]');
@@ -171,34 +208,41 @@ export function Transcript({
         <div ref={content} className={styles.content} role="feed" aria-label="Conversation" style={{ height: total }}>
           {visible.map((slot) => {
             const item = /** @type {Item} */ (items[slot.index]);
+            const row = item.rows[0];
+            const placed = {
+              busy,
+              linked: slot.index === targetIndex,
+              setSize,
+              position: slot.index + 1,
+              actions,
+              onSwitch,
+            };
             return (
               <div
                 key={item.key}
                 ref={virtualizer.measureElement}
                 data-index={slot.index}
-                id={item.row ? item.row.id : undefined}
+                id={row?.id}
                 className={styles.slot}
                 style={{ transform: `translateY(${slot.start}px)` }}
               >
-                {item.row?.role === 'assistant' ? (
+                {!row && (
+                  <SendingMessage content={item.pending?.content ?? ''} setSize={setSize} position={slot.index + 1} />
+                )}
+                {row?.role === 'user' && <UserMessage row={row} {...placed} />}
+                {row?.role === 'assistant' && (
                   <Reply
-                    row={item.row}
-                    model={nameOf(item.row.model)}
+                    rows={item.rows}
+                    nameOf={nameOf}
                     last={slot.index === items.length - 1}
-                    retrying={retrying}
-                    setSize={setSize}
-                    position={slot.index + 1}
-                    onRetry={onRetry}
                     onInspect={onInspect}
+                    {...placed}
                   />
-                ) : (
-                  <UserMessage
-                    content={item.row?.content ?? item.pending?.content ?? ''}
-                    at={item.row?.at ?? null}
-                    sending={item.row === null}
-                    setSize={setSize}
-                    position={slot.index + 1}
-                  />
+                )}
+                {item.lastInherited && (
+                  <p className={styles.divider}>
+                    <span>Up to here from {sourceTitle ? `“${sourceTitle}”` : 'another conversation'}</span>
+                  </p>
                 )}
               </div>
             );

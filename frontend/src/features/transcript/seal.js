@@ -24,6 +24,7 @@ export function sealState(outcome) {
 
 /** @param {number} milliseconds */
 export function seconds(milliseconds) {
+  if (milliseconds < 100) return `${Math.round(milliseconds)} ms`;
   const value = milliseconds / 1000;
   return `${value < 10 ? value.toFixed(1) : Math.round(value)} s`;
 }

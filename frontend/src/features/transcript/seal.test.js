@@ -19,6 +19,8 @@ test('the line says model, tokens and seconds, and leaves out what is not known'
   expect(sealLine(row, 'Small')).toBe('Small · 1,214 tokens · 3.1 s');
   expect(sealLine(reply({ id: 'r' }), 'Small')).toBe('Small');
   expect(seconds(12_400)).toBe('12 s');
+  expect(seconds(420)).toBe('0.4 s');
+  expect(seconds(28)).toBe('28 ms');
 });
 
 describe('the sentence under an unfinished reply', () => {

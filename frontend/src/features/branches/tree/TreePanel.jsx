@@ -20,8 +20,8 @@ import { excerptOf, shortTime, writerOf } from './words.js';
 /** @typedef {import('../../../api/tree.js').TreeNode} TreeNode */
 /** @typedef {import('./shape.js').Shape} Shape */
 
-/** @param {{conversationId: string, onClose: () => void}} props */
-export default function TreePanel({ conversationId, onClose }) {
+/** @param {{conversationId: string, withHidden?: boolean, onClose: () => void}} props withHidden: show them from the start */
+export default function TreePanel({ conversationId, withHidden = false, onClose }) {
   const tree = useTree(conversationId);
   return (
     <SidePanel title="Tree" onClose={onClose}>
@@ -38,19 +38,19 @@ export default function TreePanel({ conversationId, onClose }) {
         <p className={styles.quiet}>No messages yet. The first one begins the tree.</p>
       )}
       {tree.data && tree.data.results.length > 0 && (
-        <Branches conversationId={conversationId} tree={tree.data} onClose={onClose} />
+        <Branches conversationId={conversationId} tree={tree.data} withHidden={withHidden} onClose={onClose} />
       )}
     </SidePanel>
   );
 }
 
-/** @param {{conversationId: string, tree: Tree, onClose: () => void}} props */
-function Branches({ conversationId, tree, onClose }) {
+/** @param {{conversationId: string, tree: Tree, withHidden: boolean, onClose: () => void}} props */
+function Branches({ conversationId, tree, withHidden, onClose }) {
   const models = useModels();
   const nameOf = useCallback(/** @param {string|null} model */ (model) => modelName(models.data, model), [models.data]);
   const shape = useShape(tree);
   const selectedLeafId = tree.selected_leaf_id;
-  const [hiddenToo, setHiddenToo] = useState(() => shape.byId.get(selectedLeafId ?? '')?.hidden ?? false);
+  const [hiddenToo, setHiddenToo] = useState(() => withHidden || (shape.byId.get(selectedLeafId ?? '')?.hidden ?? false));
   const [closed, setClosed] = useState(/** @type {ReadonlySet<string>} */ (new Set()));
   const [wanted, setWanted] = useState(/** @type {string|null} */ (null));
   /** @type {import('react').RefObject<HTMLDivElement|null>} */

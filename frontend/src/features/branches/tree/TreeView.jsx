@@ -211,7 +211,7 @@ const TreeLine = memo(
       >
         <span className={styles.rail} aria-hidden="true">
           {opens ? (
-            // A pointer's way to fold; by keyboard the arrows do it.
+            // eslint-disable-next-line jsx-a11y/click-events-have-key-events, jsx-a11y/no-static-element-interactions -- a pointer's way to fold; by keyboard the arrows do it
             <span
               className={styles.fold}
               onClick={(event) => {
