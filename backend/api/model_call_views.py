@@ -26,7 +26,7 @@ from backend.api.output_serializers import (
 )
 from backend.api.pages import LIMIT_PARAMETERS, KeysetPage
 from backend.api.read_side import AFTER_PARAMETER, NOT_FOUND_REFUSAL, QUERY_REFUSALS, after_position, reading
-from backend.application.history import previous_call_id, rebuild_own_prompt
+from backend.application.history import call_event_ids, previous_call_id, rebuild_own_prompt
 from backend.domain.errors import UnknownModelCall
 from projections.model_calls import queries as model_calls
 
@@ -65,6 +65,9 @@ class ModelCallView(APIView):
             position = snapshot.position
         if row is None:
             raise UnknownModelCall(call_id)
+        # The read table keeps places; what an event calls itself stands in the event.
+        event_ids = call_event_ids(bootstrap.event_store(), call_id)
+        row.events = [{**entry, "event_id": event_ids[entry["version"]]} for entry in row.events]
         return Response(ModelCallOutput(row, context={"position": str(position)}).data)
 
 

@@ -277,6 +277,7 @@ class AttemptOutput(_Output):
 
 
 class EventPlaceOutput(_Output):
+    event_id = serializers.UUIDField()
     version = serializers.IntegerField()
     topic = serializers.CharField()
     position = serializers.CharField()

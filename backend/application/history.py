@@ -17,6 +17,9 @@ from backend.prompting.build import Prompt, StreamSlice, build_prompt
 from backend.prompting.prefixes import PromptBytes
 
 
+MOST_EVENTS_OF_A_CALL = 1000
+
+
 @dataclass(frozen=True)
 class RebuiltPrompt:
     """A call's prompt as rebuilt now, beside what was recorded when it was sent."""
@@ -98,6 +101,12 @@ def previous_call_id(store: EventStore, call: ModelCall) -> UUID | None:
     conversation, _ = load_conversation(store, call.conversation_id)
     path = conversation.nodes.path(call.prompt_request.leaf_id)
     return next((node.call_id for node in reversed(path) if node.call_id is not None), None)
+
+
+def call_event_ids(store: EventStore, call_id: UUID) -> dict[int, str]:
+    """The id of each event of a call's stream, by its version."""
+    rows = store.read_stream(call_id, 0, MOST_EVENTS_OF_A_CALL)
+    return {row.version: str(row.payload["event_id"]) for row in rows}
 
 
 def conversation_events(

@@ -32,7 +32,8 @@ def answer() -> int:
 ```
 
 The end."""
-INNER_HTML = "e => e.innerHTML"
+# The names that tie a control to its menu or its description are counted through on every page.
+INNER_HTML = r"e => e.innerHTML.replace(/_r_\w+_/g, '_r_')"
 
 
 def test_thinking_is_shown_before_the_first_word_and_replaced_by_it(

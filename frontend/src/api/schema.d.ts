@@ -782,6 +782,8 @@ export interface components {
         };
         /** @description Base of what is only ever written. */
         EventPlaceOutput: {
+            /** Format: uuid */
+            event_id: string;
             version: number;
             topic: string;
             position: string;

@@ -50,7 +50,7 @@ const CALL = {
       finish_reason: 'stop', error: null,
     },
   ],
-  events: [{ version: 1, topic: 'ModelCallRequested.v1', position: '101', at: '2026-03-10T09:00:00Z' }],
+  events: [{ event_id: '0e0e0e0e-0000-4000-8000-000000000001', version: 1, topic: 'ModelCallRequested.v1', position: '101', at: '2026-03-10T09:00:00Z' }],
   position: '120',
 };
 const RECORDED = {

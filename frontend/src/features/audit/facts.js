@@ -125,7 +125,7 @@ export function attemptFacts(attempt) {
  * @property {string} position
  * @property {string} at
  * @property {string} stream
- * @property {string|null} eventId null where the interface does not give it
+ * @property {string|null} eventId null where the record does not give it
  */
 
 /**
@@ -135,8 +135,8 @@ export function attemptFacts(attempt) {
  * @returns {EventPlace[]}
  */
 export function eventPlaces(call, replyEvents) {
-  const own = call.events.map(({ topic, version, position, at }) => ({
-    topic, version, position, at, stream: 'call', eventId: null,
+  const own = call.events.map(({ topic, version, position, at, event_id: eventId }) => ({
+    topic, version, position, at, stream: 'call', eventId: eventId ?? null,
   }));
   const others = replyEvents.map(({ topic, version, position, at, payload }) => ({
     topic,
