@@ -18,7 +18,15 @@ if TYPE_CHECKING:
     from tests.support.databases import TestServer
 
 # Settings of the developer's own shell must not reach the tests.
-for _name in ("DATABASE_URL", "MODEL_RUNNER_URL", "MODEL_RUNNER_API_KEY", "HOST", "ALLOWED_HOSTS", "SIGNUP"):
+for _name in (
+    "DATABASE_URL",
+    "MODEL_RUNNER_URL",
+    "MODEL_RUNNER_API_KEY",
+    "MODEL_RUNNER_CONTINUES",
+    "HOST",
+    "ALLOWED_HOSTS",
+    "SIGNUP",
+):
     os.environ.pop(_name, None)
 _DATA_DIR = tempfile.TemporaryDirectory(prefix="verbatim-test-data-")
 os.environ.update(

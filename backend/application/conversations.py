@@ -51,6 +51,10 @@ class Conversations:
 
     def load(self, conversation_id: UUID) -> Loaded:
         """The conversation as of now. Raises UnknownConversation."""
+        # A chain of forks may be longer than calls can be nested, and larger than what may be kept.
+        for source_id in self._sources_to_read(conversation_id):
+            self._load(source_id)
+            self._make_room(source_id)
         loaded = self._load(conversation_id)
         self._make_room(conversation_id)
         return loaded
@@ -96,6 +100,25 @@ class Conversations:
         kept.prompts.take(events)
         kept.seen = seen
         return seen
+
+    def _sources_to_read(self, conversation_id: UUID) -> list[UUID]:
+        """The conversations from which this one goes on and of which nothing is kept, the first one first."""
+        found: list[UUID] = []
+        next_id: UUID | None = conversation_id
+        while next_id is not None and not self._is_kept(next_id):
+            found.append(next_id)
+            next_id = self._source_id(next_id)
+        return found[:0:-1]
+
+    def _is_kept(self, conversation_id: UUID) -> bool:
+        with self._lock:
+            kept = self._kept.get(conversation_id)
+        return kept is not None and kept.seen is not None
+
+    def _source_id(self, conversation_id: UUID) -> UUID | None:
+        first = self._store.read_stream(conversation_id, after_version=0, limit=1)
+        origin = first[0].payload.get("forked_from") if first else None
+        return None if origin is None else UUID(origin["conversation_id"])
 
     def _source(self, origin: ForkOrigin, kept: _Kept) -> Conversation:
         source = self._load(origin.conversation_id)

@@ -73,7 +73,7 @@ def as_markdown(export: Exported) -> str:
         if number > 1:
             parts.append(_branch_heading(conversation, number, path, new))
         for place, node in enumerate(path, start=1):
-            if node in new:
+            if node.message_id not in written:
                 parts.append(_message_as_markdown(place, texts[node.message_id]))
         written |= {node.message_id for node in path}
     return "\n".join(parts)

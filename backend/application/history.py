@@ -16,7 +16,6 @@ from backend.domain.model_call import ModelCall
 from backend.prompting.build import Prompt, StreamSlice, build_prompt
 from backend.prompting.prefixes import PromptBytes
 
-
 MOST_EVENTS_OF_A_CALL = 1000
 
 

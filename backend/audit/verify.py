@@ -91,7 +91,8 @@ def _verify(
     try:
         rebuilt, length = prompts.digest(call.prompt_request)
     except CannotRebuildPrompt as error:
-        return Finding(call.originator_id, MISMATCH, call.body_sha256, "", str(error))
+        detail = f"Stream {conversation_id} does not give it back. {error}"
+        return Finding(call.originator_id, MISMATCH, call.body_sha256, "", detail)
     if (rebuilt, length) == (call.body_sha256, call.body_length):
         return Finding(call.originator_id, IDENTICAL, call.body_sha256, rebuilt)
     detail = _where(conversation_id, prompts, call, length, proven)
@@ -105,7 +106,7 @@ def _where(
     length: int,
     proven: Sequence[ModelCallRequested],
 ) -> str:
-    """Between which bytes and which events the difference must lie."""
+    """From which byte on the difference lies, and in which events. Never blames what is proven."""
     request = call.prompt_request
     lengths = f"recorded {call.body_length:,} bytes, rebuilt {length:,}"
     places = prompts.places(request.leaf_id)
@@ -121,11 +122,23 @@ def _where(
         suspects = places[ids.index(_leaf(last)) + 1 :]
         from_byte = prompts.length_up_to(request, _leaf(last))
         proof = f" (up to there proven by call {last.originator_id})"
-    versions = sorted({place.version for place in suspects if place.version})
-    where = f"events {versions[0]} to {versions[-1]} of stream {conversation_id}" if versions else ""
-    if not where:
-        where = "the system prompt, the parameters, or what this conversation inherits"
+    causes: list[str] = []
+    if not shared and request.system_prompt is None:
+        causes.append(f"the system prompt at version {request.version} of stream {conversation_id}")
+    own = sorted({place.version for place in suspects if place.version})
+    if own:
+        causes.append(f"{_events(own)} of stream {conversation_id}")
+    if len(own) < len(suspects):
+        causes.append("what the conversation inherits")
+    # The digest is recorded in the same event, so a change of it cannot be told from one of these.
+    causes.append(f"the model, the parameters and the digest in event 1 of stream {call.originator_id}")
+    where = ", or in ".join(causes)
     return f"{lengths}. The first difference lies at byte {from_byte:,} or later{proof}, in {where}."
+
+
+def _events(versions: Sequence[int]) -> str:
+    first, last = versions[0], versions[-1]
+    return f"event {first}" if first == last else f"events {first} to {last}"
 
 
 def _leaf(call: ModelCallRequested) -> UUID:

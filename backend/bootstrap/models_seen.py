@@ -18,7 +18,10 @@ from backend.application.runner_port import RunnerModel
 
 _LISTED: Final = "models-listed"
 _CONTEXTS: Final = "models-context-tokens"
+_REFUSED: Final = "models-context-refused"
 FRESH_S: Final = 3.0
+REFUSED_S: Final = 24 * 3600
+"""How long a refusal counts. A runner may be given more room without its list of models telling so."""
 
 
 class ModelsSeen:
@@ -29,10 +32,11 @@ class ModelsSeen:
         self._read_at: float | None = None
         self._listed: frozenset[str] | None = None
         self._contexts: dict[str, int] = {}
+        self._refused: dict[str, int] = {}
 
     def context_tokens(self, model: str) -> int | None:
         self._read_if_old()
-        return self._contexts.get(model)
+        return self._refused.get(model) or self._contexts.get(model)
 
     def known_models(self) -> frozenset[str] | None:
         self._read_if_old()
@@ -47,17 +51,28 @@ class ModelsSeen:
         # Only writes what is news: pages ask for the list of models all the time.
         if names != self._listed:
             cache.set(_LISTED, names, timeout=None)
-        self._keep(told)
-
-    def remember_context(self, model: str, context_tokens: int) -> None:
-        """Keep what a runner said when it refused a prompt: it knows best."""
-        self._read_if_old()
-        self._keep({model: context_tokens})
-
-    def _keep(self, told: dict[str, int]) -> None:
         news = {model: size for model, size in told.items() if self._contexts.get(model) != size}
         if news:
             cache.set(_CONTEXTS, {**cache.get(_CONTEXTS, {}), **news}, timeout=None)
+            refused = cache.get(_REFUSED, {})
+            if refused.keys() & news.keys():
+                # The runner was started anew with another size, so what it refused before says nothing.
+                left = {model: size for model, size in refused.items() if model not in news}
+                cache.set(_REFUSED, left, timeout=REFUSED_S)
+        self._read_again()
+
+    def remember_context(self, model: str, context_tokens: int) -> None:
+        """Keep what a runner said when it refused a prompt: it knows better than any list of models.
+
+        Some list what a model was trained for, which is more than they were started with.
+        """
+        self._read_if_old()
+        if self._refused.get(model) != context_tokens:
+            refused = {**cache.get(_REFUSED, {}), model: context_tokens}
+            cache.set(_REFUSED, refused, timeout=REFUSED_S)
+        self._read_again()
+
+    def _read_again(self) -> None:
         with self._lock:
             self._read_at = None
 
@@ -67,7 +82,8 @@ class ModelsSeen:
                 return
             # In a thread of a worker nobody else looks after a connection that broke meanwhile.
             close_old_connections()
-            found = cache.get_many([_LISTED, _CONTEXTS])
+            found = cache.get_many([_LISTED, _CONTEXTS, _REFUSED])
             self._listed = found.get(_LISTED)
             self._contexts = found.get(_CONTEXTS, {})
+            self._refused = found.get(_REFUSED, {})
             self._read_at = time.monotonic()

@@ -50,6 +50,6 @@ class Meter:
             self._stream.flush()
 
     def close(self) -> None:
-        """Leave the bar's line."""
-        if self._terminal:
+        """Leave the bar's line, if there is one."""
+        if self._terminal and self._shown_at:
             self._stream.write("\n")

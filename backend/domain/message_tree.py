@@ -121,12 +121,11 @@ class MessageTree:
 
     def nearest_visible_leaf(self, leaf_id: UUID) -> UUID | None:
         """The newest visible branch that leaves this one as late as possible; None where all are hidden."""
-        for node in reversed(self.path(leaf_id)):
-            visible = self.visible_leaves(node.message_id)
-            if visible:
-                return visible[-1]
-        visible = self.visible_leaves()
-        return visible[-1] if visible else None
+        leaves_at = {node.message_id: depth for depth, node in enumerate(self.path(leaf_id))}
+        for node in self._nodes.values():
+            if node.message_id not in leaves_at:
+                leaves_at[node.message_id] = -1 if node.parent_id is None else leaves_at[node.parent_id]
+        return max(reversed(self.visible_leaves()), key=leaves_at.__getitem__, default=None)
 
     def _below(self, message_id: UUID) -> set[UUID]:
         found = {message_id}

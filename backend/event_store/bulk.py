@@ -6,7 +6,7 @@ One server-side step per conversation, by primary keys; memory does not grow wit
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -17,6 +17,7 @@ from eventsourcing.persistence import StoredEvent
 from backend.domain import events as e
 from backend.domain.errors import UnknownConversation
 from backend.domain.events import VerbatimEvent
+from backend.event_store.codec import UnreadableEvent
 from backend.event_store.mapper import VerbatimMapper
 from backend.prompting.prefixes import BranchPrompts
 
@@ -57,13 +58,15 @@ _COUNT = "SELECT count(*) FROM events WHERE topic = %s"
 class ConversationWithCalls:
     """A conversation's messages, ready for prompts, and the calls that its replies name.
 
-    asked: for each call that a reply names, the version of the event that does.
+    asked: for each call that a reply names, the version of the event that does. unreadable: for each of
+    these calls whose request cannot be read, why.
     """
 
     conversation_id: UUID
     prompts: BranchPrompts
     asked: dict[UUID, int]
     calls: Sequence[e.ModelCallRequested]
+    unreadable: Mapping[UUID, UnreadableEvent]
 
 
 class BulkReader:
@@ -96,27 +99,42 @@ class BulkReader:
             after = rows[-1][0]
 
     def read(self, conversation_id: UUID) -> ConversationWithCalls:
-        """One conversation. Raises UnknownConversation, and UnreadableEvent where an event cannot be read."""
+        """One conversation.
+
+        Raises UnknownConversation, UnreadableEvent where an event cannot be read, and CannotRebuildPrompt
+        where one is missing without which the others make no sense.
+        """
         events = self._events(conversation_id)
         prompts = self._prompts(conversation_id, events)
         asked = {
             event.call_id: event.originator_version for event in events if isinstance(event, e.ReplyRequested)
         }
-        return ConversationWithCalls(conversation_id, prompts, asked, self._requests(list(asked)))
+        calls: list[e.ModelCallRequested] = []
+        unreadable: dict[UUID, UnreadableEvent] = {}
+        for call_id, found in self._requests(list(asked)):
+            if isinstance(found, UnreadableEvent):
+                unreadable[call_id] = found
+            else:
+                calls.append(found)
+        return ConversationWithCalls(conversation_id, prompts, asked, calls, unreadable)
 
     def call(self, call_id: UUID) -> e.ModelCallRequested | None:
         """One call as it was requested, or None. Raises UnreadableEvent."""
-        return next(iter(self._requests([call_id])), None)
+        for _, found in self._requests([call_id]):
+            if isinstance(found, UnreadableEvent):
+                raise found
+            return found
+        return None
 
-    def all_calls(self) -> Iterator[e.ModelCallRequested]:
-        """Every call that was ever requested, in order. Raises UnreadableEvent."""
+    def all_calls(self) -> Iterator[tuple[UUID, e.ModelCallRequested | UnreadableEvent]]:
+        """Every call that was ever requested, in order, or why it cannot be read."""
         after = 0
         while True:
             rows = self._connection.execute(
                 _ALL_REQUESTS, (e.ModelCallRequested.TOPIC, after, PAGE)
             ).fetchall()
             for _, call_id, topic, state in rows:
-                yield self._as_request(call_id, topic, state)
+                yield call_id, self._as_request(call_id, topic, state)
             if len(rows) < PAGE:
                 return
             after = rows[-1][0]
@@ -129,32 +147,51 @@ class BulkReader:
         ]
 
     def _prompts(self, conversation_id: UUID, events: Sequence[VerbatimEvent]) -> BranchPrompts:
-        first = events[0] if events else None
-        if not isinstance(first, e.ConversationStarted):
-            raise UnknownConversation(conversation_id)
+        # Read up to the first source that is kept, and taken in from there down: a chain of forks may be
+        # longer than calls can be nested.
+        chain = [(conversation_id, events)]
         prompts = BranchPrompts()
-        if first.forked_from is not None:
-            prompts = BranchPrompts.forked(self._source(first.forked_from.conversation_id), first.forked_from)
-        prompts.take(events)
+        origin = _origin(conversation_id, events)
+        while origin is not None:
+            source_id = origin.conversation_id
+            kept = self._sources.get(source_id)
+            if kept is not None:
+                self._sources.move_to_end(source_id)
+                prompts = kept
+                break
+            chain.append((source_id, self._events(source_id)))
+            origin = _origin(*chain[-1])
+        for stream_id, stream in reversed(chain):
+            origin = _origin(stream_id, stream)
+            prompts = BranchPrompts() if origin is None else BranchPrompts.forked(prompts, origin)
+            prompts.take(stream)
+            self._keep(stream_id, prompts)
+        return prompts
+
+    def _keep(self, conversation_id: UUID, prompts: BranchPrompts) -> None:
         self._sources[conversation_id] = prompts
         while len(self._sources) > KEPT_SOURCES:
             self._sources.popitem(last=False)
-        return prompts
 
-    def _source(self, conversation_id: UUID) -> BranchPrompts:
-        kept = self._sources.get(conversation_id)
-        if kept is not None:
-            self._sources.move_to_end(conversation_id)
-            return kept
-        return self._prompts(conversation_id, self._events(conversation_id))
-
-    def _requests(self, call_ids: list[UUID]) -> list[e.ModelCallRequested]:
+    def _requests(self, call_ids: list[UUID]) -> list[tuple[UUID, e.ModelCallRequested | UnreadableEvent]]:
         if not call_ids:
             return []
         rows = self._connection.execute(_REQUESTS, (call_ids, e.ModelCallRequested.TOPIC)).fetchall()
-        return [self._as_request(*row) for row in rows]
+        return [(call_id, self._as_request(call_id, topic, state)) for call_id, topic, state in rows]
 
-    def _as_request(self, call_id: UUID, topic: str, state: bytes) -> e.ModelCallRequested:
-        event = self._mapper.to_domain_event(StoredEvent(call_id, 1, topic, bytes(state)))
+    def _as_request(self, call_id: UUID, topic: str, state: bytes) -> e.ModelCallRequested | UnreadableEvent:
+        """One unreadable call must not keep the others from being looked at, so its error is returned."""
+        try:
+            event = self._mapper.to_domain_event(StoredEvent(call_id, 1, topic, bytes(state)))
+        except UnreadableEvent as error:
+            return error
         assert isinstance(event, e.ModelCallRequested)
         return event
+
+
+def _origin(conversation_id: UUID, events: Sequence[VerbatimEvent]) -> e.ForkOrigin | None:
+    """From where a conversation goes on, if it is a fork. Raises UnknownConversation."""
+    first = events[0] if events else None
+    if not isinstance(first, e.ConversationStarted):
+        raise UnknownConversation(conversation_id)
+    return first.forked_from

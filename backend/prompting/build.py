@@ -153,9 +153,18 @@ def _path(messages: Mapping[UUID, _Message], leaf_id: UUID | None) -> list[_Mess
                 "The events may be incomplete; check the store."
             )
         path.append(message)
+        if len(path) > len(messages):
+            raise in_a_circle(leaf_id)
         next_id = message.parent_id
     path.reverse()
     return path
+
+
+def in_a_circle(leaf_id: UUID | None) -> CannotRebuildPrompt:
+    """Never recorded by us: somebody has changed the store, and walking up would not end."""
+    return CannotRebuildPrompt(
+        f"The messages above {leaf_id} hang below each other in a circle. Events were changed; check the store."
+    )
 
 
 def _kept(path: list[_Message], request: PromptRequest) -> list[_Message]:

@@ -18,7 +18,7 @@ from uuid import UUID
 
 from backend.domain import events as e
 from backend.domain.prompt_request import PromptRequest
-from backend.prompting.build import CannotRebuildPrompt, check_builder, request_fields
+from backend.prompting.build import CannotRebuildPrompt, check_builder, in_a_circle, request_fields
 from backend.prompting.canonical import canonical_bytes
 
 if TYPE_CHECKING:
@@ -250,6 +250,8 @@ class BranchPrompts:
                 if found is None:
                     message = self._message(next_id)
                     waiting.append((next_id, message))
+                    if len(waiting) > self._count():
+                        raise in_a_circle(leaf_id)
                     next_id = None if next_id == first_kept else message.parent_id
             if found is None:
                 if first_kept is not None and (not waiting or waiting[-1][0] != first_kept):
@@ -303,12 +305,20 @@ class BranchPrompts:
 
     def _path(self, leaf_id: UUID | None) -> list[tuple[UUID, _Message]]:
         path: list[tuple[UUID, _Message]] = []
-        while leaf_id is not None:
-            message = self._message(leaf_id)
-            path.append((leaf_id, message))
-            leaf_id = message.parent_id
+        count = self._count()
+        next_id = leaf_id
+        while next_id is not None:
+            message = self._message(next_id)
+            path.append((next_id, message))
+            if len(path) > count:
+                raise in_a_circle(leaf_id)
+            next_id = message.parent_id
         path.reverse()
         return path
+
+    def _count(self) -> int:
+        """At least as many as there are messages on any branch."""
+        return len(self._messages) + (0 if self._base is None else self._base._count())
 
     def _message(self, message_id: UUID) -> _Message:
         message = self._messages.get(message_id)

@@ -150,3 +150,28 @@ def test_a_broken_line_of_the_env_file_is_named(tmp_path: Path, line: str) -> No
     (tmp_path / ".env").write_text(f"# first\n{line}\n")
     with pytest.raises(ConfigurationError, match=r"Line 2 of .*\.env"):
         load_environment({}, tmp_path / ".env")
+
+
+@pytest.mark.parametrize(
+    ("setting", "kind", "expected"),
+    [
+        ("", "builtin", True),
+        ("", "", False),
+        ("auto", "builtin", True),
+        ("auto", "", False),
+        ("yes", "", True),
+        ("YES", "builtin", True),
+        ("no", "builtin", False),
+    ],
+)
+def test_whether_the_runner_continues_replies_is_known_of_the_built_in_one_and_told_of_others(
+    setting: str, kind: str, expected: bool
+) -> None:
+    environment = load(MODEL_RUNNER_CONTINUES=setting, VERBATIM_RUNNER_KIND=kind)
+    assert environment.runner_continues_replies is expected
+
+
+def test_another_word_for_whether_the_runner_continues_is_refused() -> None:
+    text = problem(MODEL_RUNNER_CONTINUES="perhaps")
+    assert text.startswith("MODEL_RUNNER_CONTINUES is 'PERHAPS'")
+    assert all(word in text for word in ("AUTO", "YES", "NO"))

@@ -80,6 +80,19 @@ def test_a_fork_reads_its_source_once(core: Core, store: WatchedStore, kept: Con
     assert_as_read_anew(kept, store, fork_id)
 
 
+def test_a_fork_at_the_end_of_a_very_long_chain_is_read_and_little_of_the_chain_stays(
+    core: Core, store: WatchedStore
+) -> None:
+    first_id = conversation_id = core.start()
+    message_id = core.turn(first_id).reply_id
+    for _ in range(2 * KEPT_CONVERSATIONS):
+        conversation_id = core.fork(conversation_id, message_id)
+    anew = Conversations(store)
+    assert len(anew.load(conversation_id).conversation.nodes) == 2
+    assert len(anew._kept) == KEPT_CONVERSATIONS
+    assert_as_read_anew(anew, store, conversation_id)
+
+
 def test_what_other_processes_wrote_is_seen(core: Core, store: WatchedStore) -> None:
     other = Conversations(store)
     conversation_id = core.start()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,6 +22,7 @@ from tests.support.histories import (
     MODEL,
     SYSTEM,
     Told,
+    build_both,
     prompts_of,
     reply_recorded,
     reply_requested,
@@ -323,3 +325,15 @@ def test_many_threads_ask_one_builder_while_it_grows() -> None:
         assert growing.result()
     whole = told.request()
     assert prompts.digest(whole)[0] == build_prompt(told.slices(), whole).body_sha256
+
+
+def test_messages_that_hang_below_each_other_in_a_circle_are_refused_by_both() -> None:
+    told = Told().user("Hi", below=2).reply("Hello")
+    circle = f"The messages above {message_id(2)} hang below each other in a circle."
+    for ask in (
+        lambda: build_both(told.slices(), told.request()),
+        lambda: prompts_of(told.slices()).places(message_id(2)),
+        lambda: prompts_of(told.slices()).with_pending([]).digest(told.request()),
+    ):
+        with pytest.raises(CannotRebuildPrompt, match=circle):
+            ask()

@@ -7,7 +7,7 @@ from argparse import ArgumentParser
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
@@ -28,6 +28,10 @@ from backend.commands.plain_errors import plain_database_errors
 from backend.domain.errors import UnknownConversation, UnknownModelCall
 from backend.event_store.bulk import BulkReader
 from backend.event_store.codec import UnreadableEvent
+from backend.prompting.build import CannotRebuildPrompt
+
+_UNREADABLE: Final = (UnreadableEvent, UnknownConversation, CannotRebuildPrompt)
+"""Why a conversation cannot be looked at as a whole."""
 
 
 class Command(BaseCommand):
@@ -40,10 +44,11 @@ class Command(BaseCommand):
         parser.add_argument("what", choices=["prompts"])
         which = parser.add_mutually_exclusive_group(required=True)
         which.add_argument("--all", action="store_true", help="every call that was ever recorded")
-        which.add_argument("--conversation", type=_uuid, metavar="ID", help="the calls of one conversation")
-        which.add_argument("--call", type=_uuid, metavar="ID", help="one call")
+        which.add_argument("--conversation", type=UUID, metavar="ID", help="the calls of one conversation")
+        which.add_argument("--call", type=UUID, metavar="ID", help="one call")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        self._unreadable: list[str] = []
         counts: Counter[str] = Counter()
         problems = 0
         with plain_database_errors(), closing(BulkReader(bootstrap.database_url())) as reader:
@@ -59,7 +64,7 @@ class Command(BaseCommand):
                             self.stdout.write(_line(finding))
                     if total:
                         meter.show(min(1.0, counts.total() / total), counts.total())
-            except (UnknownConversation, UnknownModelCall, UnreadableEvent) as error:
+            except (*_UNREADABLE, UnknownModelCall) as error:
                 raise CommandError(str(error)) from error
             finally:
                 meter.close()
@@ -71,7 +76,6 @@ class Command(BaseCommand):
             sys.exit(1)
 
     def _findings(self, reader: BulkReader, options: dict[str, Any]) -> Iterator[list[Finding]]:
-        self._unreadable: list[str] = []
         if options["conversation"] is not None:
             findings, _ = self._of_conversation(reader, options["conversation"])
             yield findings
@@ -82,27 +86,32 @@ class Command(BaseCommand):
 
     def _of_all(self, reader: BulkReader) -> Iterator[list[Finding]]:
         reached: set[UUID] = set()
+        not_read: set[UUID] = set()
         for conversation_id in reader.conversation_ids():
             try:
-                findings, asked = self._of_conversation(reader, conversation_id)
-            except (UnreadableEvent, UnknownConversation) as error:
+                findings, recorded = self._of_conversation(reader, conversation_id)
+            except _UNREADABLE as error:
                 self._unreadable.append(f"conversation {conversation_id}: {error}")
+                not_read.add(conversation_id)
                 continue
-            reached |= asked
+            reached |= recorded
             yield findings
         # Calls that no conversation names: of outside programs, or of conversations with events missing.
         if reader.count_calls() > len(reached):
-            try:
-                for call in reader.all_calls():
-                    if call.originator_id not in reached:
-                        yield [verify_alone(call)]
-            except UnreadableEvent as error:
-                self._unreadable.append(str(error))
+            for call_id, call in reader.all_calls():
+                if call_id in reached:
+                    continue
+                if isinstance(call, UnreadableEvent):
+                    self._unreadable.append(f"call {call_id}: {call}")
+                elif call.conversation_id not in not_read:
+                    yield [verify_alone(call)]
 
     def _of_conversation(self, reader: BulkReader, conversation_id: UUID) -> tuple[list[Finding], set[UUID]]:
+        """The findings, and which calls the conversation names of which there is a record."""
         found = reader.read(conversation_id)
         findings = verify_calls(conversation_id, found.prompts, found.calls)
-        recorded = {call.originator_id for call in found.calls}
+        self._unreadable += [f"call {call_id}: {error}" for call_id, error in found.unreadable.items()]
+        recorded = {call.originator_id for call in found.calls} | found.unreadable.keys()
         lost = [
             missing(call_id, conversation_id, version)
             for call_id, version in found.asked.items()
@@ -118,10 +127,6 @@ class Command(BaseCommand):
             return [verify_alone(call)]
         findings, _ = self._of_conversation(reader, call.conversation_id)
         return [finding for finding in findings if finding.call_id == call_id] or [verify_alone(call)]
-
-
-def _uuid(text: str) -> UUID:
-    return UUID(text)
 
 
 def _line(finding: Finding) -> str:
