@@ -154,6 +154,8 @@ class BulkReader:
         origin = _origin(conversation_id, events)
         while origin is not None:
             source_id = origin.conversation_id
+            if any(source_id == known for known, _ in chain):
+                raise UnreadableEvent(f"Conversation {source_id} goes on from itself. Events were changed.")
             kept = self._sources.get(source_id)
             if kept is not None:
                 self._sources.move_to_end(source_id)
