@@ -80,6 +80,7 @@ def _(command: c.ContinueReply) -> Handle:
     def continue_reply(handling: Handling) -> Answer:
         loaded = _own(command, handling)
         place = loaded.conversation.place_of_continuation(command.message_id)
+        asking = _asking_again(loaded, command, handling)
         message_id = None
         if not handling.services.continues_replies:
             message_id = handling.id_of("message")
@@ -88,7 +89,7 @@ def _(command: c.ContinueReply) -> Handle:
             )
             place = ReplyPlace(message_id)
         body = {"message_id": None if message_id is None else str(message_id)}
-        return _ask(loaded, place, Asking(source=command.source), handling, body)
+        return _ask(loaded, place, asking, handling, body)
 
     return continue_reply
 
@@ -99,6 +100,19 @@ def _asking(
     overrides = Overrides(command.model, command.params)
     return Asking(
         model=overrides.model, params=overrides.params, source=command.source, tighter_cut=tighter_cut
+    )
+
+
+def _asking_again(loaded: Loaded, command: c.ContinueReply, handling: Handling) -> Asking:
+    """As the reply was asked for that is continued: two halves of one reply come from one model."""
+    call_id = loaded.conversation.node(command.message_id).call_id
+    assert call_id is not None, "a reply has a call"
+    request = handling.store.read_call(call_id).prompt_request
+    return Asking(
+        model=request.model,
+        params=request.params,
+        system_prompt=request.system_prompt,
+        source=command.source,
     )
 
 

@@ -164,6 +164,15 @@ def test_continued_texts_are_joined_without_anything_between_them(core: Core) ->
     ]
 
 
+def test_a_continuation_is_asked_for_as_the_reply_was_that_it_continues(core: Core) -> None:
+    conversation_id = core.start()
+    sent = core.send(conversation_id, "One", model="another-model", params={"temperature": 0.9})
+    core.answer(sent, "Half an ans", outcomes.TRUNCATED)
+    core.change(conversation_id, params={"temperature": 0.1}, model="a-third-model")
+    request = core.request_of(core.continue_reply(conversation_id, sent.reply_id).call_id)
+    assert (request.model, request.params) == ("another-model", {"temperature": "0.9"})
+
+
 def test_a_continuation_done_again_continues_the_same_reply(core: Core) -> None:
     sent = truncated(core)
     first = core.continue_reply(sent.conversation_id, sent.reply_id)
