@@ -67,7 +67,7 @@ def test_every_step_of_a_turn_is_an_event(person: ApiClient, runner: ScriptedRun
         "SystemPromptChanged.v1",
         "ModelSettingsChanged.v1",
         "UserMessageSent.v1",
-        "ReplyRequested.v1",
+        "ReplyRequested.v2",
         "ReplyRecorded.v1",
     ]
     assert [row["version"] for row in rows] == [1, 2, 3, 4, 5, 6]
