@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 from uuid import UUID
 
 from django.http import HttpResponse
@@ -20,7 +21,13 @@ from backend.application.export import as_json, as_markdown, exported
 _REFUSALS = {**refusal(401, "Not logged in."), **NOT_FOUND_REFUSAL}
 
 
-class ExportMarkdownView(APIView):
+class _FileView(APIView):
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
+        """Whatever is accepted, the file is what it is; only a problem is rendered, and only as JSON."""
+        return super().perform_content_negotiation(request, force=True)
+
+
+class ExportMarkdownView(_FileView):
     @extend_schema(
         operation_id="export_markdown",
         responses={
@@ -36,7 +43,7 @@ class ExportMarkdownView(APIView):
         return _file(as_markdown(export), "text/markdown", f"{export.file_name}.md")
 
 
-class ExportJsonView(APIView):
+class ExportJsonView(_FileView):
     @extend_schema(
         operation_id="export_json",
         responses={

@@ -6,6 +6,7 @@ the Markdown shows the selected branch first and every other branch from where i
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,8 +23,10 @@ from backend.domain.message_tree import Node
 from backend.prompting.build import StreamSlice
 
 FORMAT: Final = "verbatim-conversation/1"
-_FENCE = re.compile(r"^[ ]{0,3}(`{3,}|~{3,})", re.MULTILINE)
+# A row of backticks with another one behind it on the line is code within a line and begins no block.
+_FENCE = re.compile(r"^[ ]{0,3}(?P<mark>`{3,}+(?=[^`\n]*$)|~{3,}+)(?P<rest>.*)$", re.MULTILINE)
 _NOT_FOR_NAMES = re.compile(r"[^a-z0-9]+")
+_DEVICES = re.compile(r"con|prn|aux|nul|(com|lpt)[0-9]")
 
 
 @dataclass(frozen=True)
@@ -72,9 +75,9 @@ def as_markdown(export: Exported) -> str:
         new = [node for node in path if node.message_id not in written]
         if number > 1:
             parts.append(_branch_heading(conversation, number, path, new))
-        for place, node in enumerate(path, start=1):
-            if node.message_id not in written:
-                parts.append(_message_as_markdown(place, texts[node.message_id]))
+        for place, said in _joined(path):
+            if unwritten := [texts[one.message_id] for one in said if one.message_id not in written]:
+                parts.append(_message_as_markdown(place + len(said) - len(unwritten), unwritten))
         written |= {node.message_id for node in path}
     return "\n".join(parts)
 
@@ -92,7 +95,7 @@ def _head(conversation: Conversation) -> Iterator[str]:
     if settings.model:
         facts.append(f"- Model: {_one_line(settings.model)}")
     facts += [
-        f"- {name}: {value if isinstance(value, str) else ', '.join(value)}"
+        f"- {name}: {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"
         for name, value in (settings.params or {}).items()
     ]
     origin = conversation.forked_from
@@ -115,17 +118,30 @@ def _branch_heading(
     return f"---\n\n# Branch {number}, {where}{hidden}\n"
 
 
-def _message_as_markdown(place: int, message: Mapping[str, Any]) -> str:
-    who = "You" if message["role"] == "user" else (message["model"] or "Model")
-    outcome = message["outcome"]
-    note = f" · {outcome}" if outcome not in {None, "complete"} else ""
-    heading = f"## {place}. {_one_line(who)}\n\n*{message['at']}{note}*\n"
-    parts = [heading]
-    if message["reasoning"]:
-        parts.append(f"Reasoning:\n\n{_quoted(message['reasoning'])}\n")
-    parts.append(_closed(message["content"]) + "\n")
-    if message["error"] is not None:
-        parts.append(_quoted(message["error"]["message"]) + "\n")
+def _joined(path: Sequence[Node]) -> Iterator[tuple[int, list[Node]]]:
+    """Each message with the replies that go on from it, as they are read, and the first one's place."""
+    said: list[Node] = []
+    for place, node in enumerate(path, start=1):
+        if said and node.continues != said[-1].message_id:
+            yield place - len(said), said
+            said = []
+        said.append(node)
+    if said:
+        yield len(path) - len(said) + 1, said
+
+
+def _message_as_markdown(place: int, said: Sequence[Mapping[str, Any]]) -> str:
+    """One message, or a reply with what goes on from it. Only the last of them ended for good."""
+    first, last = said[0], said[-1]
+    who = "You" if first["role"] == "user" else (first["model"] or "Model")
+    # What it goes on from stands in a branch above.
+    goes_on = f" · goes on from message {place - 1}" if first["continues"] else ""
+    note = f" · {last['outcome']}" if last["outcome"] not in {None, "complete"} else ""
+    parts = [f"## {place}. {_one_line(who)}\n\n*{first['at']}{goes_on}{note}*\n"]
+    parts += [f"Reasoning:\n\n{_quoted(one['reasoning'])}\n" for one in said if one["reasoning"]]
+    parts.append(_closed("".join(one["content"] for one in said)) + "\n")
+    if last["error"] is not None:
+        parts.append(_quoted(last["error"]["message"]) + "\n")
     return "\n".join(parts)
 
 
@@ -207,14 +223,14 @@ def _settings_changes(export: Exported) -> Iterator[dict[str, Any]]:
 
 def _closed(text: str) -> str:
     """The text, with a code block that it leaves open closed, so that what follows stays readable."""
-    open_fence: str | None = None
+    open_mark: str | None = None
     for found in _FENCE.finditer(text):
-        mark = found.group(1)
-        if open_fence is None:
-            open_fence = mark
-        elif mark[0] == open_fence[0] and len(mark) >= len(open_fence):
-            open_fence = None
-    return text if open_fence is None else f"{text}\n{open_fence}"
+        mark = found["mark"]
+        if open_mark is None:
+            open_mark = mark
+        elif mark.startswith(open_mark) and not found["rest"].strip():
+            open_mark = None
+    return text if open_mark is None else f"{text}\n{open_mark}"
 
 
 def _quoted(text: str) -> str:
@@ -227,4 +243,8 @@ def _one_line(text: str) -> str:
 
 def _file_name(conversation: Conversation) -> str:
     plain = unicodedata.normalize("NFKD", conversation.title).encode("ascii", "ignore").decode().lower()
-    return _NOT_FOR_NAMES.sub("-", plain).strip("-")[:60].strip("-") or f"conversation-{conversation.id}"
+    name = _NOT_FOR_NAMES.sub("-", plain).strip("-")[:60].strip("-")
+    if not name:
+        return f"conversation-{conversation.id}"
+    # Windows keeps these names for devices, with every ending.
+    return f"conversation-{name}" if _DEVICES.fullmatch(name) else name

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 import pytest
 
 from tests.integration.api.support import Person, StandInWorker, problem_of
@@ -48,9 +50,59 @@ def test_names_of_files_are_safe_on_every_system(ann: Person) -> None:
 
 
 @pytest.mark.parametrize("kind", ["markdown", "json"])
-def test_only_ones_own_conversations_are_exported(
+def test_an_unknown_conversation_and_a_stranger_are_answered_alike(
     ann: Person, bob: Person, worker: StandInWorker, kind: str
 ) -> None:
+    made, unknown = talk(ann, worker, 1), str(uuid4())
+    foreign = problem_of(bob.ask("GET", f"{made['path']}export/{kind}/"), 404)
+    never = problem_of(bob.ask("GET", f"/api/conversations/{unknown}/export/{kind}/"), 404)
+    assert {**foreign, "detail": ""} == {**never, "detail": ""}
+    assert foreign["detail"].replace(made["id"], unknown) == never["detail"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "accept"),
+    [
+        ("markdown", "text/markdown"),
+        ("markdown", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"),
+        ("markdown", "application/json"),
+        ("json", "application/json"),
+        ("json", "text/plain"),
+    ],
+)
+def test_a_file_comes_whatever_the_client_would_rather_have(
+    ann: Person, worker: StandInWorker, kind: str, accept: str
+) -> None:
     made = talk(ann, worker, 1)
-    refused = problem_of(bob.ask("GET", f"{made['path']}export/{kind}/"), 404)
-    assert refused["code"] == "conversation_not_found"
+    response = ann.ask("GET", f"{made['path']}export/{kind}/", Accept=accept)
+    assert response.status_code == 200
+    assert b"Answer 0" in response.content
+
+
+@pytest.mark.parametrize("kind", ["markdown", "json"])
+def test_the_head_of_a_file_is_that_of_the_file(ann: Person, worker: StandInWorker, kind: str) -> None:
+    made = talk(ann, worker, 1)
+    path = f"{made['path']}export/{kind}/"
+    whole, head = ann.ask("GET", path), ann.ask("HEAD", path)
+    assert (head.status_code, head.content) == (200, b"")
+    for name in ("Content-Type", "Content-Disposition", "X-Content-Type-Options"):
+        assert head.headers[name] == whole.headers[name]
+    assert whole.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_a_file_can_hold_whatever_a_model_writes(ann: Person, worker: StandInWorker) -> None:
+    conversation = ann.start(title="Signs")
+    said = "漢字 🫖 </script> \u2028 \r\n\t“quoted”"
+    worker.answer(ann.send(conversation["id"], said)["call_id"], said)
+    path = f"/api/conversations/{conversation['id']}/export/"
+    assert ann.ask("GET", f"{path}markdown/").content.decode().count(said) == 2
+    told = ann.ask("GET", f"{path}json/").json()
+    assert [message["content"] for message in told["messages"]] == [said, said]
+
+
+def test_a_deleted_conversation_can_still_be_kept(ann: Person, worker: StandInWorker) -> None:
+    made = talk(ann, worker, 1)
+    ann.command("DELETE", made["path"], status=202)
+    told = ann.ask("GET", f"{made['path']}export/json/").json()
+    assert told["conversation"]["deleted"] is True
+    assert [message["content"] for message in told["messages"]] == ["Question 0", "Answer 0"]
