@@ -1,4 +1,4 @@
-"""One batch of events into one read model: rows and position in one transaction, or nothing.
+"""One batch of events into one read model, or into several: rows and position in one transaction, or nothing.
 
 The position row is locked and compared with what the caller believes before anything is applied. That
 compare is what keeps two workers, or a worker and a rebuild, from applying an event twice.
@@ -34,6 +34,13 @@ _LOCK: Final = (
     " FROM projection_position WHERE name = %s FOR UPDATE"
 )
 _MOVE_ON: Final = "UPDATE projection_position SET position = %s, updated_at = now() WHERE name = %s"
+_LOCK_SEVERAL: Final = (
+    "SELECT name, position, state, set_config('synchronous_commit', 'off', true)"
+    " FROM projection_position WHERE name = ANY(%s) ORDER BY name FOR UPDATE"
+)
+_MOVE_SEVERAL_ON: Final = (
+    "UPDATE projection_position SET position = %s, updated_at = now() WHERE name = ANY(%s)"
+)
 
 
 @dataclass(frozen=True)
@@ -100,6 +107,43 @@ def apply_batch(projector: type[Projector], believed: Place, batch: Sequence[Rec
     for recorded in batch:
         place = apply_batch(projector, place, [recorded])
     return place
+
+
+def apply_to_several(
+    projectors: Sequence[type[Projector]], believed: Place, batch: Sequence[RecordedEvent]
+) -> Place | None:
+    """Apply the batch to read models that are all at `believed`, in one transaction; return their new place.
+
+    None where that failed and nothing was applied: each of them is to be tried alone then, which tells
+    which one it is. Raises a database error.
+    """
+    names, end = [projector.name for projector in projectors], batch[-1].position
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(_LOCK_SEVERAL, [names])
+            found = cursor.fetchall()
+            if len(found) != len(names) or any(
+                row[1:3] != (believed.position, believed.state) for row in found
+            ):
+                return None
+            now = datetime.now(UTC)
+            concerned = [
+                projector
+                for projector in projectors
+                if any(projector.concerns(recorded.event) for recorded in batch)
+            ]
+            for projector in concerned:
+                projector(now).apply(batch)
+            cursor.execute(_MOVE_SEVERAL_ON, [end, names])
+            for projector in concerned:
+                if projector.channel is not None:
+                    cursor.execute("SELECT pg_notify(%s, %s)", [projector.channel, str(end)])
+    # A projector may fail on an event in any way, and which one it was shows when each is tried alone.
+    except Exception as error:
+        if is_database_trouble(error):
+            raise
+        return None
+    return Place(end, believed.state)
 
 
 def stop(poison: PoisonEvent) -> None:

@@ -1,7 +1,8 @@
 """The projection worker: keeps every read model up with the event store. Here one looks when a screen is stale.
 
-Takes the worker's lock, listens before it reads, and then for each read model applies batch after batch,
-rows and position in one transaction. Any number may run; one works and the others stand by. It never
+Takes the worker's lock, listens before it reads, and then applies batch after batch, rows and position in one
+transaction: one for all read models that are at the same place, which in quiet times is all of them. When much
+happens, it pauses between batches, so that each takes in more. Any number may run; one works and the others stand by. It never
 appends events, and it may be killed at any moment: nothing is lost or applied twice.
 """
 
@@ -24,6 +25,7 @@ from projections.batches import (
     Place,
     PoisonEvent,
     apply_batch,
+    apply_to_several,
     ensure_places,
     is_database_trouble,
     places,
@@ -40,6 +42,7 @@ logger = logging.getLogger(__name__)
 
 BATCH_SIZE: Final = 500
 WAIT_S: Final = 1.0
+_LONGEST_REST_S: Final = 0.05
 _STANDBY_STEP_S: Final = 0.25
 _FIRST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 5.0
@@ -122,19 +125,32 @@ class _Session:
             self._places = places()
             while not stop_event.is_set():
                 self._look_around()
-                if not self._round(stop_event) and not stop_event.is_set():
+                began = time.monotonic()
+                if self._round(stop_event):
+                    continue
+                if not stop_event.is_set():
                     self._tidy_if_due()
+                    self._rest(time.monotonic() - began)
                     listener.wait(WAIT_S)
 
+    def _rest(self, worked_s: float) -> None:
+        """As long as the work took, at most. After a single turn's event that is a few milliseconds."""
+        time.sleep(min(worked_s, _LONGEST_REST_S))
+
     def _round(self, stop_event: threading.Event) -> bool:
-        """Give each read model its next batch. Whether there was anything to do."""
+        """Give each read model its next batch. Whether there is more to do at once.
+
+        A batch that is not full ends with the newest event there was; of later ones a notification tells.
+        """
         fetched: dict[int, list[RecordedEvent]] = {}
-        progressed = False
+        progressed = self._advance_together(fetched)
         for projector in self._projectors:
             if stop_event.is_set():
                 break
             place = self._places[projector.name]
             if place.state == STOPPED or (place.state == REBUILDING and projector.name not in self._adopted):
+                continue
+            if place.position in fetched and not fetched[place.position] and place.state == RUNNING:
                 continue
             try:
                 try:
@@ -149,6 +165,30 @@ class _Session:
                 self._places = places()
                 progressed = True
         return progressed
+
+    def _advance_together(self, fetched: dict[int, list[RecordedEvent]]) -> bool:
+        """Take all read models that are in service at the same place one batch further.
+
+        Where that is not possible nothing has happened, and each goes on alone. True after a full batch.
+        """
+        running = [each for each in self._projectors if self._places[each.name].state == RUNNING]
+        places = {self._places[each.name] for each in running}
+        if len(running) < 2 or len(places) != 1:
+            return False
+        place = places.pop()
+        try:
+            batch = fetched[place.position] = self._reader.read_after(place.position, self._batch_size)
+        except UnreadableEvent:
+            return False
+        if not batch:
+            return False
+        reached = apply_to_several(running, place, batch)
+        if reached is None:
+            return False
+        self._places.update({each.name: reached for each in running})
+        # What lies beyond is read in the next round.
+        fetched[reached.position] = []
+        return len(batch) >= self._batch_size
 
     def _advance(
         self, projector: type[Projector], place: Place, fetched: dict[int, list[RecordedEvent]]

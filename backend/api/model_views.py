@@ -35,7 +35,7 @@ class ModelListView(APIView):
         if status.reachable and models:
             # Conversations of an installation without MODEL_RUNNER_MODEL begin with this one.
             bootstrap.remember_first_model(models[0].id)
-            bootstrap.models_seen().remember_listed(models)
+            bootstrap.models_seen().remember_listed(status.name, models)
         chosen = settings.MODEL_RUNNER_MODEL or (models[0].id if models else None)
         return Response(
             {

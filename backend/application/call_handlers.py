@@ -1,18 +1,21 @@
 """Handlers of what model-call workers record: an attempt's start and its end, under the claim they hold.
 
 An end records the reply and the call's terminal event in one commit: a reply is never finished
-without its text, and a text never kept twice.
+without its text, and a text never kept twice. The first reply also asks for the conversation's title.
 """
 
 from __future__ import annotations
 
 from backend.application.dispatch import Handle, handler_of
 from backend.application.execution import Handling
-from backend.application.ports import Answer, ClaimFence, Companion
+from backend.application.ports import Answer, ClaimFence, Companion, QueueCall
 from backend.application.recorded import reply_companions
+from backend.application.titling import TITLE_PURPOSE, title_call
 from backend.domain import commands as c
 from backend.domain.conversation import Conversation
 from backend.domain.model_call import ModelCall
+from backend.domain.outcomes import COMPLETE, TRUNCATED
+from backend.domain.titles import title_from_model
 
 
 @handler_of.register
@@ -36,12 +39,23 @@ def _(command: c.RecordModelCallResult) -> Handle:
     def record_result(handling: Handling) -> Answer:
         call = handling.store.read_call(command.call_id)
         call.end_attempt(command.result, handling.stamp)
+        final = command.result.final
         changed: list[Conversation | ModelCall] = [call]
         companions: list[Companion] = [
-            ClaimFence(call.id, command.worker, command.claim, done=command.result.final)
+            ClaimFence(
+                call.id,
+                command.worker,
+                command.claim,
+                done=final,
+                # Somebody may have asked to stop meanwhile; whoever claims it next sees to that.
+                again_after_s=0.0 if call.cancel_requested and not final else command.again_after_s,
+            )
         ]
-        if command.result.final and call.conversation_id is not None and call.reply_id is not None:
-            conversation = handling.load(call.conversation_id).conversation
+        if not final or call.conversation_id is None:
+            return handling.save(*changed, status=200, body={}, companions=companions)
+        loaded = handling.load(call.conversation_id)
+        conversation = loaded.conversation
+        if call.reply_id is not None:
             conversation.record_reply(
                 reply_id=call.reply_id,
                 content=command.content,
@@ -54,6 +68,13 @@ def _(command: c.RecordModelCallResult) -> Handle:
             )
             changed.insert(0, conversation)
             companions += reply_companions(conversation, call.reply_id)
+            if (asked := title_call(loaded, call, handling)) is not None:
+                changed.append(asked)
+                companions.append(QueueCall.of(asked))
+        elif call.purpose == TITLE_PURPOSE and command.result.outcome in {COMPLETE, TRUNCATED}:
+            title = title_from_model(command.content)
+            if title is not None and conversation.take_title(title, call.id, handling.stamp):
+                changed.insert(0, conversation)
         return handling.save(*changed, status=200, body={}, companions=companions)
 
     return record_result

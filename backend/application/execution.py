@@ -23,9 +23,11 @@ from backend.application.ports import (
     InstallationDefaults,
     ModelKnowledge,
     NothingKnown,
+    OneRunner,
     Pause,
     Receipt,
     ReceiptExists,
+    RunnerDirectory,
 )
 from backend.domain.conversation import Conversation
 from backend.domain.envelope import Envelope
@@ -39,7 +41,7 @@ TRIES = 10
 class Services:
     """The collaborators of all handlers, chosen once in backend.bootstrap.
 
-    continues_replies: whether runners go on from a prompt that ends with an assistant message.
+    titles: whether a model is asked for the title of a conversation that has none.
     conversations: kept from one command to the next; None: each command reads all events anew.
     """
 
@@ -49,7 +51,8 @@ class Services:
     pause: Pause
     defaults: InstallationDefaults
     models: ModelKnowledge = field(default_factory=NothingKnown)
-    continues_replies: bool = True
+    runners: RunnerDirectory = field(default_factory=OneRunner)
+    titles: bool = False
     conversations: Conversations | None = None
 
 

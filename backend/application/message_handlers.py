@@ -17,7 +17,7 @@ from backend.application.ports import (
     QueueCall,
 )
 from backend.application.recorded import reply_companions
-from backend.application.requesting import Asking, Overrides, request_reply
+from backend.application.requesting import Asking, Overrides, choose_runner, request_reply
 from backend.domain import commands as c
 from backend.domain import outcomes
 from backend.domain.conversation import Conversation, ReplyPlace
@@ -82,7 +82,7 @@ def _(command: c.ContinueReply) -> Handle:
         place = loaded.conversation.place_of_continuation(command.message_id)
         asking = _asking_again(loaded, command, handling)
         message_id = None
-        if not handling.services.continues_replies:
+        if not choose_runner(loaded.conversation, asking, handling).continues_replies:
             message_id = handling.id_of("message")
             loaded.conversation.send_user_message(
                 message_id=message_id, parent_id=place.parent_id, content=GO_ON, stamp=handling.stamp
@@ -107,9 +107,11 @@ def _asking_again(loaded: Loaded, command: c.ContinueReply, handling: Handling) 
     """As the reply was asked for that is continued: two halves of one reply come from one model."""
     call_id = loaded.conversation.node(command.message_id).call_id
     assert call_id is not None, "a reply has a call"
-    request = handling.store.read_call(call_id).prompt_request
+    call = handling.store.read_call(call_id)
+    request = call.prompt_request
     return Asking(
         model=request.model,
+        runner=call.runner,
         params=request.params,
         system_prompt=request.system_prompt,
         source=command.source,
@@ -136,7 +138,7 @@ def _ask(
         call,
         status=202,
         body={**body, **reply_body(conversation, call)},
-        companions=[QueueCall(call.id, conversation.id, conversation.owner_id)],
+        companions=[QueueCall.of(call)],
     )
 
 
@@ -155,7 +157,7 @@ def _(command: c.CancelModelCall) -> Handle:
         asked_now = call.request_cancel(by=handling.actor, stamp=handling.stamp)
         if not asked_now:
             return handling.save(call, status=202, body={})
-        if not unclaimed or call.attempts_started > 0:
+        if not unclaimed or call.open_attempt is not None:
             return handling.save(call, status=202, body={}, companions=[AnnounceCancel(call.id)])
         call.end_attempt(AttemptResult(attempt=0, outcome=outcomes.CANCELLED), handling.stamp)
         changed: list[Conversation | ModelCall] = [call]

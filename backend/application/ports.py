@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 from backend.application.runner_port import RunnerModel
@@ -33,37 +33,73 @@ class Pause(Protocol):
 class ModelKnowledge(Protocol):
     """What is remembered of the models that runners have listed. Never asks a runner."""
 
-    def context_tokens(self, model: str) -> int | None:
+    def context_tokens(self, runner: str, model: str) -> int | None:
         """How many tokens prompt and reply may have together, or None where nobody has told yet."""
 
     def known_models(self) -> frozenset[str] | None:
-        """The models last listed, or None where none ever were."""
+        """The models last listed, as people choose them, or None where none ever were."""
 
 
 class ModelMemory(Protocol):
     """Where what runners tell of their models is kept."""
 
-    def remember_listed(self, models: Iterable[RunnerModel]) -> None:
-        """Keep what runners offer now, and the context sizes they told of."""
+    def remember_listed(self, runner: str, models: Iterable[RunnerModel]) -> None:
+        """Keep what a runner offers now, and the context sizes it told of."""
 
-    def remember_context(self, model: str, context_tokens: int) -> None:
+    def remember_context(self, runner: str, model: str, context_tokens: int) -> None:
         """Keep the context size that a runner named when it refused a prompt."""
 
 
 class NothingKnown:
     """A ModelKnowledge before any runner was asked, and a ModelMemory that keeps nothing."""
 
-    def remember_listed(self, models: Iterable[RunnerModel]) -> None:
+    def remember_listed(self, runner: str, models: Iterable[RunnerModel]) -> None:
         pass
 
-    def remember_context(self, model: str, context_tokens: int) -> None:
+    def remember_context(self, runner: str, model: str, context_tokens: int) -> None:
         pass
 
-    def context_tokens(self, model: str) -> int | None:
+    def context_tokens(self, runner: str, model: str) -> int | None:
         return None
 
     def known_models(self) -> frozenset[str] | None:
         return None
+
+
+@dataclass(frozen=True)
+class ChosenRunner:
+    """Where a call goes. model: as this runner knows it.
+
+    continues_replies: it goes on from a prompt that ends with an assistant message. reports_progress: it can
+    be asked to tell how far it has come with reading the prompt.
+    """
+
+    name: str
+    model: str
+    continues_replies: bool = True
+    reports_progress: bool = False
+
+
+class RunnerDirectory(Protocol):
+    """Which runner a model is asked of. Answers from memory, and never asks a runner."""
+
+    def choose(self, model: str, *, on: str | None = None) -> ChosenRunner:
+        """model: as people choose it, NAME::MODEL where another runner comes first. on: this runner, if there is one.
+
+        A model that nobody is known to offer goes to the first runner.
+        """
+
+
+@dataclass(frozen=True)
+class OneRunner:
+    """A RunnerDirectory with a single runner that takes every model."""
+
+    name: str = "runner"
+    continues_replies: bool = True
+    reports_progress: bool = False
+
+    def choose(self, model: str, *, on: str | None = None) -> ChosenRunner:
+        return ChosenRunner(self.name, model, self.continues_replies, self.reports_progress)
 
 
 @dataclass(frozen=True)
@@ -103,13 +139,29 @@ class Receipt:
     body: Mapping[str, Any]
 
 
+AT_ONCE: Final = 0
+LATER: Final = 1
+"""Priorities in the queue: what somebody waits for, and what nobody does."""
+
+
 @dataclass(frozen=True)
 class QueueCall:
-    """Companion: puts a requested call into the workers' queue, in the commit that requests it."""
+    """Companion: puts a requested call into the workers' queue, in the commit that requests it.
+
+    runner: where it goes; None for calls of a time with one runner only. priority: AT_ONCE or LATER.
+    """
 
     call_id: UUID
     conversation_id: UUID | None
     owner_id: UUID
+    runner: str | None = None
+    priority: int = 0
+
+    @classmethod
+    def of(cls, call: ModelCall) -> QueueCall:
+        """For a call that was just requested."""
+        priority = LATER if call.purpose == "title" else AT_ONCE
+        return cls(call.id, call.conversation_id, call.owner_id, call.runner, priority)
 
 
 @dataclass(frozen=True)
@@ -130,13 +182,15 @@ class AnnounceCancel:
 class ClaimFence:
     """Companion: the append stands only while this worker still holds this claim on the call.
 
-    Else ClaimLost is raised. done: the call needs no further attempt and leaves the queue.
+    Else ClaimLost is raised. done: the call needs no further attempt and leaves the queue. again_after_s:
+    it goes back into the queue, for any worker to try again after so many seconds.
     """
 
     call_id: UUID
     worker: str
     claim: int
     done: bool
+    again_after_s: float | None = None
 
 
 @dataclass(frozen=True)

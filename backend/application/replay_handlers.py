@@ -106,7 +106,7 @@ def _(command: c.ResumeReplay) -> Handle:
             call,
             status=202,
             body={"reply_id": text_or_none(call.reply_id), "call_id": str(call.id)},
-            companions=[QueueCall(call.id, conversation.id, conversation.owner_id)],
+            companions=[QueueCall.of(call)],
         )
 
     return resume_replay
@@ -161,7 +161,7 @@ def _send_turn(command: c.AdvanceReplay, loaded: Loaded, step: SendTurn, handlin
         call,
         status=200,
         body={"step": "send", "turn": step.turn},
-        companions=[QueueCall(call.id, conversation.id, conversation.owner_id), taken],
+        companions=[QueueCall.of(call), taken],
     )
 
 

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from backend.application.conversations import Loaded
 from backend.application.execution import Handling
+from backend.application.ports import ChosenRunner
 from backend.domain.conversation import Conversation, ReplyPlace
 from backend.domain.errors import InvalidInput
 from backend.domain.events import ReplayTurn, VerbatimEvent
@@ -44,10 +45,11 @@ class Overrides:
 class Asking:
     """How a reply is asked for. system_prompt: None for the one in force. tighter_cut: see RegenerateReply.
 
-    replay: the turn of a replay that asks.
+    runner: the one that is asked, if it is still there. replay: the turn of a replay that asks.
     """
 
     model: str | None = None
+    runner: str | None = None
     params: Params | None = None
     system_prompt: str | None = None
     source: str = "browser"
@@ -64,18 +66,20 @@ def request_reply(
     conversation.request_reply(
         reply_id=reply_id, place=place, call_id=call_id, stamp=handling.stamp, replay=asking.replay
     )
-    model = asking.model or model_of(conversation, handling)
+    chosen = choose_runner(conversation, asking, handling)
     params = (conversation.settings.params or {}) if asking.params is None else asking.params
     pending = [event for event in conversation.pending_events if isinstance(event, VerbatimEvent)]
     prompts = loaded.prompts.with_pending(pending)
     whole = PromptRequest(
         leaf_id=place.parent_id,
         version=conversation.version,
-        model=model,
+        model=chosen.model,
         params=params,
         system_prompt=asking.system_prompt,
+        progress=chosen.reports_progress,
     )
-    request = _fitting(whole, prompts, conversation, handling, tighter=asking.tighter_cut)
+    room = _room(whole, chosen, handling)
+    request = _fitting(whole, room, prompts, conversation, handling, tighter=asking.tighter_cut)
     body_sha256, body_length = prompts.digest(request)
     return ModelCall.request(
         call_id=call_id,
@@ -84,6 +88,7 @@ def request_reply(
         reply_id=reply_id,
         purpose=asking.purpose,
         source=asking.source,
+        runner=chosen.name,
         prompt_request=request,
         body_sha256=body_sha256,
         body_length=body_length,
@@ -102,8 +107,23 @@ def model_of(conversation: Conversation, handling: Handling) -> str:
     return model
 
 
+def choose_runner(conversation: Conversation, asking: Asking, handling: Handling) -> ChosenRunner:
+    """Where a reply of this conversation is asked for."""
+    model = asking.model or model_of(conversation, handling)
+    return handling.services.runners.choose(model, on=asking.runner)
+
+
+def _room(whole: PromptRequest, chosen: ChosenRunner, handling: Handling) -> Room:
+    max_tokens = whole.params.get("max_tokens")
+    return Room(
+        context_tokens=handling.services.models.context_tokens(chosen.name, chosen.model),
+        max_tokens=int(max_tokens) if isinstance(max_tokens, str) else None,
+    )
+
+
 def _fitting(
     whole: PromptRequest,
+    room: Room,
     prompts: BranchPrompts,
     conversation: Conversation,
     handling: Handling,
@@ -111,11 +131,6 @@ def _fitting(
     tighter: bool,
 ) -> PromptRequest:
     """The request, with earlier messages left out where the model's context asks for it."""
-    max_tokens = whole.params.get("max_tokens")
-    room = Room(
-        context_tokens=handling.services.models.context_tokens(whole.model),
-        max_tokens=int(max_tokens) if isinstance(max_tokens, str) else None,
-    )
     limit = room.for_prompt
     assert whole.leaf_id is not None
     calls = _earlier_calls(conversation, whole.leaf_id, tighter, handling)

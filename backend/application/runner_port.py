@@ -65,11 +65,19 @@ class Usage:
 
 
 @dataclass(frozen=True)
+class PromptProgress:
+    """How many tokens of the prompt the runner has read so far."""
+
+    processed: int
+    total: int
+
+
+@dataclass(frozen=True)
 class StillThere:
     """A sign of life without content: a comment ping, or response headers."""
 
 
-RunnerEvent = ResponseIdentity | Delta | ToolCallFragment | Finished | Usage | StillThere
+RunnerEvent = ResponseIdentity | Delta | ToolCallFragment | Finished | Usage | PromptProgress | StillThere
 
 
 class RunnerFailure(Exception):
@@ -79,6 +87,7 @@ class RunnerFailure(Exception):
     stream_cut, context_overflow, model_not_found, runner_refused, runner_error, bad_response.
     http_status: the runner's status, or None where no answer came.
     safe_to_retry: nothing can have been generated or delivered, so asking again repeats nothing.
+    retry_after_s: how long the runner asked to be left alone, or None.
     details: numbers worth keeping, such as n_prompt_tokens and n_ctx of an overflow.
     """
 
@@ -89,6 +98,7 @@ class RunnerFailure(Exception):
         *,
         http_status: int | None = None,
         safe_to_retry: bool = False,
+        retry_after_s: float | None = None,
         details: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(message)
@@ -96,6 +106,7 @@ class RunnerFailure(Exception):
         self.message = message
         self.http_status = http_status
         self.safe_to_retry = safe_to_retry
+        self.retry_after_s = retry_after_s
         self.details: Mapping[str, Any] = details or {}
 
 

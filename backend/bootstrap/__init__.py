@@ -10,6 +10,7 @@ import random
 import time
 from datetime import UTC, datetime
 from threading import Lock
+from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 from django.conf import settings
@@ -18,10 +19,11 @@ from django.core.cache import cache
 from backend.application.conversations import Conversations
 from backend.application.execution import Handling, Services
 from backend.application.handlers import handle
-from backend.application.ports import Answer, IdempotencyKey, InstallationDefaults
+from backend.application.ports import Answer, IdempotencyKey, InstallationDefaults, OneRunner
 from backend.application.runner_port import ModelRunner
 from backend.bootstrap.models_seen import ModelsSeen
 from backend.domain.commands import Command
+from backend.domain.titles import UNTITLED
 from backend.event_store.store import PostgresEventStore
 from backend.model_calls.companions import COMPANION_STEPS
 from backend.model_calls.replay_directory import conversation_of_replay
@@ -41,7 +43,6 @@ __all__ = [
     "services",
 ]
 
-DEFAULT_TITLE = "New conversation"
 DEFAULT_SYSTEM_PROMPT = "You are a helpful assistant."
 # The small demonstration model seldom finds an end by itself; this keeps a "Hi" from taking minutes.
 _DEMONSTRATION_PARAMS = {"max_tokens": 1024}
@@ -112,12 +113,13 @@ def services() -> Services:
         store=event_store(),
         conversations=conversations(),
         models=_models_seen,
-        continues_replies=settings.MODEL_RUNNER_CONTINUES,
+        runners=OneRunner(model_runner_name(), settings.MODEL_RUNNER_CONTINUES),
+        titles=settings.TITLES,
         clock=SystemClock(),
         ids=RandomIds(),
         pause=pause_with_jitter,
         defaults=InstallationDefaults(
-            title=DEFAULT_TITLE,
+            title=UNTITLED,
             system_prompt=DEFAULT_SYSTEM_PROMPT,
             model=default_model(),
             params=_DEMONSTRATION_PARAMS if settings.MODEL_RUNNER_IS_BUILT_IN else {},
@@ -142,12 +144,16 @@ def run_command(
     return handle(command, handling)
 
 
+def model_runner_name() -> str:
+    return str(settings.MODEL_RUNNER_NAME or urlsplit(settings.MODEL_RUNNER_URL).netloc.rpartition("@")[2])
+
+
 def model_runner() -> ModelRunner:
     """A client for the configured runner. It belongs to the event loop it is used in; close it there."""
     return HttpModelRunner(
         settings.MODEL_RUNNER_URL,
         api_key=settings.MODEL_RUNNER_API_KEY or None,
-        name=settings.MODEL_RUNNER_NAME,
+        name=model_runner_name(),
     )
 
 

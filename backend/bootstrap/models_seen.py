@@ -34,7 +34,7 @@ class ModelsSeen:
         self._contexts: dict[str, int] = {}
         self._refused: dict[str, int] = {}
 
-    def context_tokens(self, model: str) -> int | None:
+    def context_tokens(self, runner: str, model: str) -> int | None:
         self._read_if_old()
         return self._refused.get(model) or self._contexts.get(model)
 
@@ -42,7 +42,7 @@ class ModelsSeen:
         self._read_if_old()
         return self._listed
 
-    def remember_listed(self, models: Iterable[RunnerModel]) -> None:
+    def remember_listed(self, runner: str, models: Iterable[RunnerModel]) -> None:
         """Keep what runners offer now, and the context sizes they told of."""
         listed = list(models)
         names = frozenset(model.id for model in listed)
@@ -61,7 +61,7 @@ class ModelsSeen:
                 cache.set(_REFUSED, left, timeout=REFUSED_S)
         self._read_again()
 
-    def remember_context(self, model: str, context_tokens: int) -> None:
+    def remember_context(self, runner: str, model: str, context_tokens: int) -> None:
         """Keep what a runner said when it refused a prompt: it knows better than any list of models.
 
         Some list what a model was trained for, which is more than they were started with.
@@ -78,11 +78,17 @@ class ModelsSeen:
 
     def _read_if_old(self) -> None:
         with self._lock:
-            if self._read_at is not None and time.monotonic() - self._read_at < FRESH_S:
-                return
-            # In a thread of a worker nobody else looks after a connection that broke meanwhile.
-            close_old_connections()
-            found = cache.get_many([_LISTED, _CONTEXTS, _REFUSED])
+            now = time.monotonic()
+            if self._read_at is not None:
+                if now - self._read_at < FRESH_S:
+                    return
+                self._read_at = now  # this thread reads; the others go on with what is known
+        # Never under the lock: whoever waits for it holds a connection, and the one that reads may have to wait
+        # until a connection is free.
+        # In a thread of a worker nobody else looks after a connection that broke meanwhile.
+        close_old_connections()
+        found = cache.get_many([_LISTED, _CONTEXTS, _REFUSED])
+        with self._lock:
             self._listed = found.get(_LISTED)
             self._contexts = found.get(_CONTEXTS, {})
             self._refused = found.get(_REFUSED, {})

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
+from backend.config.builtin_settings import BUILTIN_SETTING_NAMES, BuiltinSettings, builtin_settings
+
 REPOSITORY_ROOT: Final = Path(__file__).resolve().parents[2]
 DEFAULT_ENV_FILE: Final = REPOSITORY_ROOT / ".env"
 
@@ -32,9 +34,11 @@ SETTING_NAMES: Final = (
     "MODEL_RUNNER_MODEL",
     "MODEL_RUNNER_API_KEY",
     "MODEL_RUNNER_CONTINUES",
+    *BUILTIN_SETTING_NAMES,
     "SECRET_KEY",
     "ALLOWED_HOSTS",
     "EMAIL_URL",
+    "TITLES",
     "SIGNUP",
     "SIGNUP_RATE",
     "LOGIN_RATE",
@@ -70,9 +74,11 @@ class Environment:
     model_runner_model: str
     model_runner_api_key: str
     model_runner_continues: str  # AUTO, YES or NO
+    builtin: BuiltinSettings
     secret_key: str
     allowed_hosts: tuple[str, ...]
     email_url: str  # empty: no mail
+    titles: bool  # whether a model is asked for the titles of conversations
     signup: Literal["open", "closed"]  # closed still lets the very first account in
     signup_rate: str | None  # "20/m" per IP address; None: no limit
     login_rate: str | None
@@ -166,7 +172,10 @@ def load_environment(
     On loopback without SECRET_KEY, a key is made once and kept in DATA_DIR/secret_key.
     Raises ConfigurationError with one line per problem.
     """
-    reader = _Reader(raw_settings(environ, env_file))
+    raw = raw_settings(environ, env_file)
+    reader = _Reader(raw)
+    builtin, problems = builtin_settings(raw, REPOSITORY_ROOT)
+    reader.problems += problems
     host = reader.text("HOST", "127.0.0.1").removeprefix("[").removesuffix("]")
     loopback = is_loopback_host(host)
     data_dir = reader.folder("DATA_DIR", "var")
@@ -182,9 +191,11 @@ def load_environment(
         model_runner_model=reader.text("MODEL_RUNNER_MODEL", ""),
         model_runner_api_key=reader.text("MODEL_RUNNER_API_KEY", ""),
         model_runner_continues=reader.choice("MODEL_RUNNER_CONTINUES", "AUTO", ("AUTO", "YES", "NO")),
+        builtin=builtin,
         secret_key=secret_key,
         allowed_hosts=allowed_hosts or tuple(dict.fromkeys(("127.0.0.1", "localhost", "[::1]", host))),
         email_url=reader.email_url(),
+        titles=reader.choice("TITLES", "ON", ("ON", "OFF")) == "ON",
         signup=reader.signup("open" if loopback else "closed"),
         signup_rate=reader.rate("SIGNUP_RATE", "20/m", loopback),
         login_rate=reader.rate("LOGIN_RATE", "30/m", loopback),

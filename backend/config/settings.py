@@ -29,6 +29,7 @@ BUILT_IN_MODEL = "smollm2-135m-instruct"
 MODEL_RUNNER_URL = ENVIRONMENT.model_runner_url
 MODEL_RUNNER_API_KEY = ENVIRONMENT.model_runner_api_key
 MODEL_RUNNER_IS_BUILT_IN = ENVIRONMENT.runner_kind == "builtin"
+TITLES = ENVIRONMENT.titles
 MODEL_RUNNER_CONTINUES = ENVIRONMENT.runner_continues_replies
 MODEL_RUNNER_NAME = "built-in" if MODEL_RUNNER_IS_BUILT_IN else ""
 MODEL_RUNNER_MODEL = ENVIRONMENT.model_runner_model or (BUILT_IN_MODEL if MODEL_RUNNER_IS_BUILT_IN else "")

@@ -207,7 +207,7 @@ class RecordModelCallResult:
     """How an attempt ended. For a final end of a reply's call, the reply is recorded in the same commit.
 
     claim: the fence of the worker that holds the call, or None where the sweep records for a dead one
-    under a claim of its own.
+    under a claim of its own. again_after_s: for an end that is not final, how soon another attempt may begin.
     """
 
     call_id: UUID
@@ -218,6 +218,7 @@ class RecordModelCallResult:
     reply_error: ReplyError | None
     worker: str
     claim: int
+    again_after_s: float | None = None
 
 
 Command = (

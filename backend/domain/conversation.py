@@ -33,7 +33,7 @@ from backend.domain.errors import (
     WrongMessageKind,
 )
 from backend.domain.message_tree import ASSISTANT, USER, MessageTree, Node
-from backend.domain.outcomes import COMPLETE
+from backend.domain.outcomes import COMPLETE, TRUNCATED
 from backend.domain.replay import (
     RUNNING,
     STOPPED,
@@ -43,6 +43,7 @@ from backend.domain.replay import (
     next_step,
     turns_of,
 )
+from backend.domain.titles import UNTITLED
 from backend.domain.values import Params
 
 
@@ -72,6 +73,8 @@ class Conversation(BaseAggregate[UUID]):
         """The state right after ConversationStarted; the library calls this when that event is applied."""
         self.owner_id = owner_id
         self.title = title
+        self.title_is_given = forked_from is not None or title != UNTITLED
+        self.title_call_id: UUID | None = None
         self.forked_from = forked_from
         self.settings = Settings()
         self.settings_since = [(0, self.settings)]
@@ -409,8 +412,27 @@ class Conversation(BaseAggregate[UUID]):
 
     def rename(self, title: str, stamp: Stamp) -> None:
         self._check_open()
-        if title != self.title:
+        # Also one that reads like the first words: from now on it is the person's own.
+        if title != self.title or not (self.title_is_given or title == UNTITLED):
             self._trigger(e.ConversationRenamed, stamp, title=title)
+
+    @property
+    def wants_title(self) -> bool:
+        """Whether a model may be asked for a title: once, after the first reply that says something."""
+        if self.deleted or self.title_is_given or self.title_call_id is not None:
+            return False
+        replies = (node for node in self.nodes.values() if node.role == ASSISTANT and node.has_text)
+        return sum(node.outcome in {COMPLETE, TRUNCATED} for node in replies) == 1
+
+    def request_title(self, call_id: UUID, stamp: Stamp) -> None:
+        self._trigger(e.TitleRequested, stamp, call_id=call_id)
+
+    def take_title(self, title: str, call_id: UUID, stamp: Stamp) -> bool:
+        """Use a model's title, unless a person has given one meanwhile; then False, and nothing is stored."""
+        if self.title_is_given or self.title_call_id != call_id:
+            return False
+        self._trigger(e.ConversationTitled, stamp, title=title, call_id=call_id)
+        return True
 
     def pin(self, pinned: bool, stamp: Stamp) -> None:
         self._check_open()

@@ -14,6 +14,7 @@ from backend.domain import events as e
 from backend.domain.message_tree import ASSISTANT, USER, Node
 from backend.domain.outcomes import PENDING
 from backend.domain.replay import CANCELLED, FINISHED, RUNNING, STOPPED, Replay
+from backend.domain.titles import UNTITLED, first_words
 from backend.domain.values import Params
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ def _set(conversation: Conversation, event: e.VerbatimEvent, **changed: Any) -> 
 
 @apply_change.register(e.UserMessageSent)
 def _(event: e.UserMessageSent, conversation: Conversation) -> None:
+    if conversation.title == UNTITLED and not conversation.title_is_given:
+        conversation.title = first_words(event.content)
     conversation.nodes.add(Node(event.message_id, event.parent_id, USER))
     conversation.selected_leaf_id = event.message_id
 
@@ -149,6 +152,17 @@ def _move(
 
 @apply_change.register(e.ConversationRenamed)
 def _(event: e.ConversationRenamed, conversation: Conversation) -> None:
+    conversation.title = event.title
+    conversation.title_is_given = True
+
+
+@apply_change.register(e.TitleRequested)
+def _(event: e.TitleRequested, conversation: Conversation) -> None:
+    conversation.title_call_id = event.call_id
+
+
+@apply_change.register(e.ConversationTitled)
+def _(event: e.ConversationTitled, conversation: Conversation) -> None:
     conversation.title = event.title
 
 

@@ -209,6 +209,21 @@ class ConversationRenamed(ConversationEvent):
     title: str
 
 
+class TitleRequested(ConversationEvent):
+    """A model is asked for a title by this call."""
+
+    TOPIC = "TitleRequested.v1"
+    call_id: UUID
+
+
+class ConversationTitled(ConversationEvent):
+    """title: as the model of this call gave it, tidied. Never follows one that a person gave."""
+
+    TOPIC = "ConversationTitled.v1"
+    title: str
+    call_id: UUID
+
+
 class ConversationPinned(ConversationEvent):
     TOPIC = "ConversationPinned.v1"
 
@@ -240,15 +255,18 @@ class ModelCallEvent(VerbatimEvent):
 class ModelCallRequested(ModelCallEvent, AggregateCreated):
     """purpose: reply, title, replay, external. source: browser, api, openai.
 
+    runner: the name of the one it goes to; None for calls of version 1, when an installation had one only.
     body_sha256: hex digest of the exact bytes to send, written before any of them leaves.
+    Version 1 had neither `runner` nor `prompt_request.progress`; see migrations-notes/0002-calls-name-their-runner.md.
     """
 
-    TOPIC = "ModelCallRequested.v1"
+    TOPIC = "ModelCallRequested.v2"
     owner_id: UUID
     conversation_id: UUID | None
     reply_id: UUID | None
     purpose: str
     source: str
+    runner: str | None
     prompt_request: PromptRequest
     body_sha256: str
     body_length: int

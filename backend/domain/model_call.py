@@ -68,6 +68,7 @@ class ModelCall(BaseAggregate[UUID]):
         conversation_id: UUID | None,
         reply_id: UUID | None,
         purpose: str,
+        runner: str | None,
         prompt_request: PromptRequest,
         body_sha256: str,
         body_length: int,
@@ -77,12 +78,14 @@ class ModelCall(BaseAggregate[UUID]):
         self.conversation_id = conversation_id
         self.reply_id = reply_id
         self.purpose = purpose
+        self.runner = runner
         self.prompt_request = prompt_request
         self.body_sha256 = body_sha256
         self.body_length = body_length
         self.attempts_started = 0
         self.open_attempt: int | None = None
         self.cancel_requested = False
+        self.retried_after: list[str] = []
         self.outcome = outcomes.PENDING
         self.usage: e.TokenUsage | None = None
 
@@ -100,6 +103,7 @@ class ModelCall(BaseAggregate[UUID]):
         body_sha256: str,
         body_length: int,
         stamp: Stamp,
+        runner: str | None = None,
     ) -> ModelCall:
         """A new call with the digest of the bytes that will be sent."""
         return cls._create(
@@ -110,6 +114,7 @@ class ModelCall(BaseAggregate[UUID]):
             reply_id=reply_id,
             purpose=purpose,
             source=source,
+            runner=runner,
             prompt_request=prompt_request,
             body_sha256=body_sha256,
             body_length=body_length,
@@ -198,3 +203,5 @@ class ModelCall(BaseAggregate[UUID]):
         self.usage = event.usage
         if event.final:
             self.outcome = outcomes.outcome_of_end(event)
+        elif event.error is not None:
+            self.retried_after.append(event.error.code)

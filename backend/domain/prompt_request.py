@@ -8,6 +8,7 @@ from uuid import UUID
 from backend.domain.values import Params
 
 CURRENT_BUILDER = "chat/1"
+TITLE_BUILDER = "title/1"
 CURRENT_SERIALIZER = "jcs-rfc8785/1"
 
 
@@ -29,6 +30,7 @@ class PromptRequest:
 
     system_prompt: an override, or None for the one in force at `version`.
     raw_body: the client's own bytes as text (external calls only), since nothing rebuilds those.
+    progress: the body asks the runner to tell how far it has come with reading the prompt.
     """
 
     leaf_id: UUID | None
@@ -40,3 +42,4 @@ class PromptRequest:
     system_prompt: str | None = None
     trimming: Trimming | None = None
     raw_body: str | None = None
+    progress: bool = False

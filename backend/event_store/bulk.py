@@ -19,6 +19,7 @@ from backend.domain.errors import UnknownConversation
 from backend.domain.events import VerbatimEvent
 from backend.event_store.codec import UnreadableEvent
 from backend.event_store.mapper import VerbatimMapper
+from backend.event_store.upcasting import UPCASTERS
 from backend.prompting.prefixes import BranchPrompts
 
 PAGE: Final = 500
@@ -30,10 +31,11 @@ _TOPICS: Final = [
     e.ConversationStarted.TOPIC,
     e.SystemPromptChanged.TOPIC,
     e.UserMessageSent.TOPIC,
-    "ReplyRequested.v1",
-    e.ReplyRequested.TOPIC,
+    *UPCASTERS.topics_of(e.ReplyRequested.TOPIC),
     e.ReplyRecorded.TOPIC,
+    e.TitleRequested.TOPIC,
 ]
+_REQUESTED: Final = UPCASTERS.topics_of(e.ModelCallRequested.TOPIC)
 
 _CONVERSATIONS = (
     "SELECT notification_id, originator_id FROM events WHERE topic = %s AND notification_id > %s"
@@ -45,13 +47,13 @@ _STREAM = (
 )
 _REQUESTS = (
     "SELECT originator_id, topic, state FROM events"
-    " WHERE originator_id = ANY(%s) AND originator_version = 1 AND topic = %s"
+    " WHERE originator_id = ANY(%s) AND originator_version = 1 AND topic = ANY(%s)"
 )
 _ALL_REQUESTS = (
     "SELECT notification_id, originator_id, topic, state FROM events"
-    " WHERE topic = %s AND notification_id > %s ORDER BY notification_id LIMIT %s"
+    " WHERE topic = ANY(%s) AND notification_id > %s ORDER BY notification_id LIMIT %s"
 )
-_COUNT = "SELECT count(*) FROM events WHERE topic = %s"
+_COUNT = "SELECT count(*) FROM events WHERE topic = ANY(%s)"
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ class BulkReader:
 
     def count_calls(self) -> int:
         """How many calls were ever requested."""
-        row = self._connection.execute(_COUNT, (e.ModelCallRequested.TOPIC,)).fetchone()
+        row = self._connection.execute(_COUNT, (_REQUESTED,)).fetchone()
         return 0 if row is None else int(row[0])
 
     def conversation_ids(self) -> Iterator[UUID]:
@@ -107,7 +109,9 @@ class BulkReader:
         events = self._events(conversation_id)
         prompts = self._prompts(conversation_id, events)
         asked = {
-            event.call_id: event.originator_version for event in events if isinstance(event, e.ReplyRequested)
+            event.call_id: event.originator_version
+            for event in events
+            if isinstance(event, e.ReplyRequested | e.TitleRequested)
         }
         calls: list[e.ModelCallRequested] = []
         unreadable: dict[UUID, UnreadableEvent] = {}
@@ -130,9 +134,7 @@ class BulkReader:
         """Every call that was ever requested, in order, or why it cannot be read."""
         after = 0
         while True:
-            rows = self._connection.execute(
-                _ALL_REQUESTS, (e.ModelCallRequested.TOPIC, after, PAGE)
-            ).fetchall()
+            rows = self._connection.execute(_ALL_REQUESTS, (_REQUESTED, after, PAGE)).fetchall()
             for _, call_id, topic, state in rows:
                 yield call_id, self._as_request(call_id, topic, state)
             if len(rows) < PAGE:
@@ -178,7 +180,7 @@ class BulkReader:
     def _requests(self, call_ids: list[UUID]) -> list[tuple[UUID, e.ModelCallRequested | UnreadableEvent]]:
         if not call_ids:
             return []
-        rows = self._connection.execute(_REQUESTS, (call_ids, e.ModelCallRequested.TOPIC)).fetchall()
+        rows = self._connection.execute(_REQUESTS, (call_ids, _REQUESTED)).fetchall()
         return [(call_id, self._as_request(call_id, topic, state)) for call_id, topic, state in rows]
 
     def _as_request(self, call_id: UUID, topic: str, state: bytes) -> e.ModelCallRequested | UnreadableEvent:

@@ -45,6 +45,9 @@ class QueuedCall:
     worker: str | None = None
     claim: int = 0
 
+    def release(self) -> None:
+        self.worker = None
+
 
 class InMemoryEventStore:
     """Implements backend.application.ports.EventStore in plain dictionaries."""
@@ -164,7 +167,9 @@ class InMemoryEventStore:
             raise ClaimLost(
                 f"Worker {fence.worker} does not hold claim {fence.claim} on model call {fence.call_id}."
             )
-        return (lambda: _forget(self.queue, fence.call_id)) if fence.done else (lambda: None)
+        if fence.done:
+            return lambda: _forget(self.queue, fence.call_id)
+        return row.release if fence.again_after_s is not None else (lambda: None)
 
     def claim(self, call_id: UUID, worker: str) -> int:
         """Claim a queued call for a worker, as the workers' queue does; returns the claim's number."""

@@ -35,6 +35,13 @@ class Upcasters:
             )
         self._by_topic[old_topic] = Upcaster(new_topic, change)
 
+    def topics_of(self, topic: str) -> list[str]:
+        """The topics under which events are stored that are read as this one, the present one first."""
+        found = [topic]
+        for one in found:
+            found += [old for old, upcaster in self._by_topic.items() if upcaster.new_topic == one]
+        return found
+
     def upcast(self, topic: str, payload: Payload) -> tuple[str, Payload]:
         """The present topic and payload of a stored event."""
         while (upcaster := self._by_topic.get(topic)) is not None:
@@ -47,7 +54,13 @@ def _name_no_replay(payload: Payload) -> Payload:
     return {**payload, "replay": None}
 
 
+def _name_no_runner(payload: Payload) -> Payload:
+    """Before an installation could have several runners, no call named one or asked for its progress."""
+    return {**payload, "runner": None, "prompt_request": {**payload["prompt_request"], "progress": False}}
+
+
 UPCASTERS = Upcasters()
 """The upcasters of this product; each has a page in migrations-notes/."""
 
 UPCASTERS.register("ReplyRequested.v1", "ReplyRequested.v2", _name_no_replay)
+UPCASTERS.register("ModelCallRequested.v1", "ModelCallRequested.v2", _name_no_runner)

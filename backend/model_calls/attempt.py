@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from backend.application.ports import ClaimLost
-from backend.application.runner_port import RunnerEvent, RunnerFailure
+from backend.application.runner_port import ModelRunner, PromptProgress, RunnerEvent, RunnerFailure
 from backend.domain.errors import AttemptRefused, DomainError, UnknownModelCall
 from backend.domain.events import TokenUsage
 from backend.domain.model_call import AttemptResult, ModelCall
@@ -25,6 +25,7 @@ from backend.model_calls.link import Pauses, until_back
 from backend.model_calls.live_reply import Ending, LiveReply
 from backend.model_calls.queue import Claim
 from backend.model_calls.recording import Tools, record_end
+from backend.model_calls.retrying import pause_before_next
 from backend.model_calls.settling import settle
 
 log = logging.getLogger(__name__)
@@ -50,11 +51,12 @@ class _Timing:
 
 
 class Attempt:
-    """Runs one call under one claim."""
+    """Runs one call under one claim. again_after_s: in how many seconds the call is to be tried again, if it is."""
 
     def __init__(self, claim: Claim, tools: Tools) -> None:
         self.claim = claim
         self._tools = tools
+        self.again_after_s: float | None = None
         self._stop_reason: StopReason | None = None
         self._streaming: asyncio.Task[Ending] | None = None
 
@@ -80,15 +82,23 @@ class Attempt:
         if call.cancel_requested:
             self.ask_to_stop("cancelled")
         body = await self._checked_body(call)
-        version = await self._tools.runner_version.get() if self._stop_reason is None else None
+        known = self._tools.runners.find(call.runner)
+        if known is None:
+            body = endings.failed(
+                "runner_not_configured",
+                f"The model runner {call.runner} is not configured any more. "
+                f"Choose a model of another one: {', '.join(self._tools.runners.names)}.",
+            )
+        version = await known.version.get() if known and self._stop_reason is None else None
         if self._stop_reason == "stopped":
             await until_back(lambda: queue.release(self._tools.link, self.claim), self._pauses())
         elif self._stop_reason == "cancelled":
             await self._record(call, 0, LiveReply(), endings.CANCELLED)
-        elif isinstance(body, Ending):
+        elif isinstance(body, Ending) or known is None:
+            assert isinstance(body, Ending), "without a runner there is an ending"
             await self._record(call, 0, LiveReply(), body)
         else:
-            await self._send(call, body, version)
+            await self._send(call, body, known.runner, version)
 
     async def _checked_body(self, call: ModelCall) -> bytes | Ending:
         """The bytes to send, rebuilt from the events, or how the call ends where they are not as recorded."""
@@ -111,31 +121,43 @@ class Attempt:
             "Ask again; if it happens again, check the event store.",
         )
 
-    async def _send(self, call: ModelCall, body: bytes, version: str | None) -> None:
+    async def _send(self, call: ModelCall, body: bytes, runner: ModelRunner, version: str | None) -> None:
         try:
-            attempt = await self._tools.persistence.start_attempt(
-                call, self.claim, self._tools.runner.name, version
-            )
+            attempt = await self._tools.persistence.start_attempt(call, self.claim, runner.name, version)
         except (ClaimLost, AttemptRefused) as refusal:
             log.info("model call %s: not started by worker %s: %s", call.id, self.claim.worker, refusal)
             return
         writer = self._tools.writer
-        writer.open(call.id, call.reply_id, attempt, await self._first_seq(call, attempt))
+        writer.open(call, attempt, await self._first_seq(call, attempt))
         try:
             reply, timing = LiveReply(), _Timing(time.monotonic())
-            ending = await self._stream(body, reply, timing)
-            await self._learn_from(call, ending)
+            ending = await self._stream(runner, body, reply, timing)
+            await self._learn_from(call, runner, ending)
             timing.ended = time.monotonic()
             # First everything that was shown is stored, then the end is.
             chunk_count = await writer.drained(call.id)
-            await self._record(call, attempt, reply, ending, timing, chunk_count)
+            again_after_s = self._pause_before_next(call, attempt, ending)
+            await self._record(call, attempt, reply, ending, timing, chunk_count, again_after_s)
         finally:
             writer.close(call.id)
 
-    async def _stream(self, body: bytes, reply: LiveReply, timing: _Timing) -> Ending:
+    def _pause_before_next(self, call: ModelCall, attempt: int, ending: Ending) -> float | None:
+        """How long until the call is tried again; None where this end is the last one."""
+        if not ending.safe_to_retry or ending.call_error is None or self._stop_reason == "cancelled":
+            return None
+        code = ending.call_error.code
+        pause = pause_before_next(
+            code,
+            failed_before=call.retried_after.count(code),
+            attempts=attempt,
+            wish_s=ending.retry_wish_s,
+        )
+        return None if pause is None else pause * self._tools.timings.retry_pace
+
+    async def _stream(self, runner: ModelRunner, body: bytes, reply: LiveReply, timing: _Timing) -> Ending:
         """Send, and take in what comes until the end, a failure, or somebody's wish to stop."""
         if self._stop_reason is None:
-            self._streaming = asyncio.create_task(self._receive(body, reply, timing))
+            self._streaming = asyncio.create_task(self._receive(runner, body, reply, timing))
             try:
                 await asyncio.wait({self._streaming})
             finally:
@@ -151,9 +173,9 @@ class Attempt:
                 )
         return endings.CANCELLED if self._stop_reason == "cancelled" else endings.interrupted_by_stop(reply)
 
-    async def _receive(self, body: bytes, reply: LiveReply, timing: _Timing) -> Ending:
+    async def _receive(self, runner: ModelRunner, body: bytes, reply: LiveReply, timing: _Timing) -> Ending:
         try:
-            async with self._tools.runner.stream_chat(body) as events:
+            async with runner.stream_chat(body) as events:
                 if await self._take_in_all(events, reply, timing):
                     return endings.ending_of_stream(reply)
                 return endings.too_long(reply)
@@ -182,15 +204,17 @@ class Attempt:
                 timing.first_token = time.monotonic()
             if delta is not None and (delta.text or delta.reasoning):
                 self._tools.writer.add(self.claim.call_id, delta.text, delta.reasoning)
+            if isinstance(event, PromptProgress):
+                self._tools.writer.tell_prefill(self.claim.call_id, event.processed, event.total)
             if reply.is_too_long:
                 return False
         return True
 
-    async def _learn_from(self, call: ModelCall, ending: Ending) -> None:
+    async def _learn_from(self, call: ModelCall, runner: ModelRunner, ending: Ending) -> None:
         """A runner that refuses a prompt as too long may say how much the model takes."""
         if ending.context_tokens is not None:
             model, size, tools = call.prompt_request.model, ending.context_tokens, self._tools
-            await remember(tools.persistence, lambda: tools.models.remember_context(model, size))
+            await remember(tools.persistence, lambda: tools.models.remember_context(runner.name, model, size))
 
     async def _record(
         self,
@@ -200,12 +224,14 @@ class Attempt:
         ending: Ending,
         timing: _Timing | None = None,
         chunk_count: int = 0,
+        again_after_s: float | None = None,
     ) -> None:
         usage = reply.usage
         counted = usage is not None and (usage.prompt_tokens, usage.completion_tokens) != (None, None)
         result = AttemptResult(
             attempt=attempt,
             outcome=ending.outcome,
+            final=again_after_s is None,
             duration_ms=0 if timing is None else timing.duration_ms,
             first_token_ms=None if timing is None else timing.first_token_ms,
             chunk_count=chunk_count,
@@ -218,7 +244,8 @@ class Attempt:
             error=ending.call_error,
             delivered_characters=reply.characters,
         )
-        await record_end(call, self.claim, self._tools, result, ending, reply)
+        if await record_end(call, self.claim, self._tools, result, ending, reply, again_after_s):
+            self.again_after_s = again_after_s
 
     async def _first_seq(self, call: ModelCall, attempt: int) -> int:
         """Chunks are numbered through all attempts of a call."""

@@ -15,12 +15,14 @@ from dataclasses import dataclass, field
 from itertools import islice
 from uuid import UUID
 
+from backend.domain.model_call import ModelCall
 from backend.model_calls.frames import (
     CHUNK_CHANNEL,
     Chunk,
     Frame,
     chunk_frame,
     payloads,
+    prefill_frame,
     split_texts,
     started_frame,
 )
@@ -89,10 +91,16 @@ class ChunkWriter:
 
     # ---- for the streams --------------------------------------------------------------------
 
-    def open(self, call_id: UUID, reply_id: UUID | None, attempt: int, first_seq: int = 0) -> None:
+    def open(self, call: ModelCall, attempt: int, first_seq: int = 0) -> None:
         """Begin a call's chunks, and tell that its attempt has started."""
-        self._calls[call_id] = _Counted(reply_id, attempt, first_seq, first_seq)
-        self._states.append(started_frame(call_id, reply_id))
+        self._calls[call.id] = _Counted(call.reply_id, attempt, first_seq, first_seq)
+        self._states.append(started_frame(call.id, call.reply_id, call.conversation_id, call.owner_id))
+        self._work.set()
+
+    def tell_prefill(self, call_id: UUID, processed: int, total: int) -> None:
+        """Tell how many tokens of the prompt the runner has read. Never stored; a later figure replaces it."""
+        count = self._calls[call_id]
+        self._states.append(prefill_frame(call_id, count.reply_id, processed, total))
         self._work.set()
 
     def add(self, call_id: UUID, text: str, reasoning: str) -> None:

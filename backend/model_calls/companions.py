@@ -6,7 +6,7 @@ May not commit, and may not read or write anything but this package's tables and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
@@ -27,11 +27,11 @@ QUEUE_CHANNEL = "model_call_queue"
 CANCEL_CHANNEL = "model_call_cancel"
 REPLAY_CHANNEL = "replay_step"
 
-CompanionStep = Callable[[psycopg.Cursor[dict[str, Any]], Companion, Sequence[int]], None]
+CompanionStep = Callable[[psycopg.Cursor[dict[str, Any]], Companion], None]
 
 _QUEUE = """
-INSERT INTO model_call_queue (call_id, conversation_id, owner_id, queued_at, not_before)
-VALUES (%s, %s, %s, clock_timestamp(), clock_timestamp())
+INSERT INTO model_call_queue (call_id, conversation_id, owner_id, runner, priority, queued_at, not_before)
+VALUES (%s, %s, %s, %s, %s, clock_timestamp(), clock_timestamp())
 """
 
 _KEEP_REPLAY = """
@@ -47,6 +47,12 @@ WHERE replay_id = %s
 # What became due after the version that was looked at stays due.
 _STEP_TAKEN = "UPDATE replay_process SET due_version = NULL WHERE replay_id = %s AND due_version <= %s"
 
+_TRY_AGAIN = """
+UPDATE model_call_queue
+SET claimed_by = NULL, claimed_at = NULL, not_before = clock_timestamp() + make_interval(secs => %s)
+WHERE call_id = %s
+"""
+
 _FENCE = "SELECT claimed_by, claim FROM model_call_queue WHERE call_id = %s FOR UPDATE"
 
 # Only a call that left chunks needs its end remembered, for the sweep that removes them later.
@@ -58,16 +64,25 @@ ON CONFLICT (call_id) DO NOTHING
 
 
 def queue_call(
-    cursor: psycopg.Cursor[dict[str, Any]], companion: Companion, positions: Sequence[int]
+    cursor: psycopg.Cursor[dict[str, Any]], companion: Companion
 ) -> None:
     """Put a requested call into the queue; workers hear of it once the append is committed."""
     assert isinstance(companion, QueueCall)
-    cursor.execute(_QUEUE, (companion.call_id, companion.conversation_id, companion.owner_id))
+    cursor.execute(
+        _QUEUE,
+        (
+            companion.call_id,
+            companion.conversation_id,
+            companion.owner_id,
+            companion.runner,
+            companion.priority,
+        ),
+    )
     cursor.execute("SELECT pg_notify(%s, '')", (QUEUE_CHANNEL,))
 
 
 def dequeue_unclaimed_call(
-    cursor: psycopg.Cursor[dict[str, Any]], companion: Companion, positions: Sequence[int]
+    cursor: psycopg.Cursor[dict[str, Any]], companion: Companion
 ) -> None:
     """Take a call out of the queue that nobody has claimed. Raises ClaimLost where somebody has."""
     assert isinstance(companion, DequeueUnclaimedCall)
@@ -82,7 +97,7 @@ def dequeue_unclaimed_call(
 
 
 def announce_cancel(
-    cursor: psycopg.Cursor[dict[str, Any]], companion: Companion, positions: Sequence[int]
+    cursor: psycopg.Cursor[dict[str, Any]], companion: Companion
 ) -> None:
     """Tell the workers, once the append is committed, that this call is asked to stop."""
     assert isinstance(companion, AnnounceCancel)
@@ -90,9 +105,9 @@ def announce_cancel(
 
 
 def claim_fence(
-    cursor: psycopg.Cursor[dict[str, Any]], companion: Companion, positions: Sequence[int]
+    cursor: psycopg.Cursor[dict[str, Any]], companion: Companion
 ) -> None:
-    """Let the append stand only while this claim holds; a finished call leaves the queue.
+    """Let the append stand only while this claim holds; a finished call leaves the queue, another goes back.
 
     The row stays locked until the commit, so nobody can take the claim over in between.
     Raises ClaimLost.
@@ -113,10 +128,12 @@ def claim_fence(
     if companion.done:
         cursor.execute("DELETE FROM model_call_queue WHERE call_id = %s", (companion.call_id,))
         cursor.execute(_END, {"call_id": companion.call_id})
+    elif companion.again_after_s is not None:
+        cursor.execute(_TRY_AGAIN, (companion.again_after_s, companion.call_id))
 
 
 def keep_replay(
-    cursor: psycopg.Cursor[dict[str, Any]], companion: Companion, positions: Sequence[int]
+    cursor: psycopg.Cursor[dict[str, Any]], companion: Companion
 ) -> None:
     """Remember a new replay, its first step being due; workers hear of it once the append is committed."""
     assert isinstance(companion, KeepReplay)
@@ -128,7 +145,7 @@ def keep_replay(
 
 
 def replay_step_due(
-    cursor: psycopg.Cursor[dict[str, Any]], companion: Companion, positions: Sequence[int]
+    cursor: psycopg.Cursor[dict[str, Any]], companion: Companion
 ) -> None:
     """A replay can go on; workers hear of it once the append is committed."""
     assert isinstance(companion, ReplayStepDue)
@@ -137,7 +154,7 @@ def replay_step_due(
 
 
 def replay_step_taken(
-    cursor: psycopg.Cursor[dict[str, Any]], companion: Companion, positions: Sequence[int]
+    cursor: psycopg.Cursor[dict[str, Any]], companion: Companion
 ) -> None:
     """What was due for a replay is done in this commit."""
     assert isinstance(companion, ReplayStepTaken)

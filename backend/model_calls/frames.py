@@ -1,8 +1,9 @@
 """What is told on the channel `call_chunks`, in payloads small enough for the database. Pure.
 
 A payload is a JSON list of frames: a chunk {"c": call, "r": reply, "s": seq, "t": text, "g": reasoning}
-without its empty texts, or a state {"c": call, "r": reply, "state": "started"}. "r" is null for a call
-that writes no reply.
+without its empty texts, or a state {"c": call, "r": reply, "state": "started", "v": conversation, "o": owner}.
+"r" is null for a call that writes no reply, "v" for one without a conversation. How far a runner has come with
+reading the prompt is told as {"c": call, "r": reply, "state": "prefill", "p": [tokens done, tokens in all]}.
 """
 
 from __future__ import annotations
@@ -37,6 +38,9 @@ class Frame(TypedDict):
     t: NotRequired[str]
     g: NotRequired[str]
     state: NotRequired[str]
+    v: NotRequired[str | None]
+    o: NotRequired[str]
+    p: NotRequired[list[int]]
 
 
 def chunk_frame(chunk: Chunk) -> Frame:
@@ -48,8 +52,21 @@ def chunk_frame(chunk: Chunk) -> Frame:
     return frame
 
 
-def started_frame(call_id: UUID, reply_id: UUID | None) -> Frame:
-    return {"c": str(call_id), "r": _text(reply_id), "state": "started"}
+def started_frame(
+    call_id: UUID, reply_id: UUID | None, conversation_id: UUID | None, owner_id: UUID
+) -> Frame:
+    """Names whose call it is and where, so that a stream can follow it before any read model knows of it."""
+    return {
+        "c": str(call_id),
+        "r": _text(reply_id),
+        "state": "started",
+        "v": _text(conversation_id),
+        "o": str(owner_id),
+    }
+
+
+def prefill_frame(call_id: UUID, reply_id: UUID | None, processed: int, total: int) -> Frame:
+    return {"c": str(call_id), "r": _text(reply_id), "state": "prefill", "p": [processed, total]}
 
 
 def payloads(frames: Iterable[Frame]) -> Iterator[str]:

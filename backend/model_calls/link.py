@@ -53,14 +53,20 @@ class Link:
         self.connections = 0
 
     async def run(
-        self, query: QueryNoTemplate, parameters: Mapping[str, Any] | None = None
+        self, query: QueryNoTemplate, parameters: Mapping[str, Any] | None = None, *, lock: int | None = None
     ) -> list[dict[str, Any]]:
-        """Carry out one statement and return its rows. Raises DatabaseAway; other errors pass unchanged."""
+        """Carry out one statement and return its rows. Raises DatabaseAway; other errors pass unchanged.
+
+        lock: an advisory lock that is taken before the statement looks at anything, and given back with its commit.
+        """
         async with self._lock:
             try:
                 connection = await self._open()
-                cursor = await connection.execute(query, parameters)
-                return await cursor.fetchall() if cursor.description is not None else []
+                if lock is None:
+                    return await _rows(await connection.execute(query, parameters))
+                async with connection.transaction():
+                    await connection.execute("SELECT pg_advisory_xact_lock(%s)", (lock,))
+                    return await _rows(await connection.execute(query, parameters))
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 await self._drop_if_lost()
                 raise DatabaseAway(f"{self._purpose}: {error}") from error
@@ -102,6 +108,10 @@ class Link:
     async def _drop_if_lost(self) -> None:
         if self._connection is not None and self._connection.closed:
             await self.close()
+
+
+async def _rows(cursor: psycopg.AsyncCursor[DictRow]) -> list[dict[str, Any]]:
+    return await cursor.fetchall() if cursor.description is not None else []
 
 
 class Pauses:

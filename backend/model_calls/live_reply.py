@@ -12,6 +12,7 @@ from typing import Any
 from backend.application.runner_port import (
     Delta,
     Finished,
+    PromptProgress,
     ResponseIdentity,
     RunnerEvent,
     RunnerFailure,
@@ -66,7 +67,7 @@ class LiveReply:
                 self.usage = event
             case ResponseIdentity():
                 self._add_identity(event)
-            case StillThere():
+            case PromptProgress() | StillThere():
                 pass
         return None
 
@@ -110,12 +111,15 @@ class Ending:
     """How an attempt ended: its outcome, and why in words where it is not simply complete.
 
     context_tokens: how much the model takes, where a runner said so in refusing the prompt.
+    safe_to_retry: nothing came, and asking again repeats nothing. retry_wish_s: how long the runner asked to be left alone.
     """
 
     outcome: str
     reply_error: ReplyError | None = None
     call_error: CallError | None = None
     context_tokens: int | None = None
+    safe_to_retry: bool = False
+    retry_wish_s: float | None = None
 
 
 CANCELLED = Ending(outcomes.CANCELLED)
@@ -125,6 +129,7 @@ _TRUNCATION_WORDS = {
     "content_filter": "The model runner's content filter stopped the reply.",
 }
 _KEPT = " The text up to there is kept."
+WORKER_STOPPED = "worker_stopped"
 _LOST_ON_THE_WAY = frozenset({"stream_cut", "stream_silent"})
 
 
@@ -158,7 +163,12 @@ def ending_of_failure(reply: LiveReply, failure: RunnerFailure) -> Ending:
     outcome = outcomes.INTERRUPTED if lost and reply.had_token else outcomes.FAILED
     ending = _ended_early(outcome, failure.code, storable(failure.message), reply, failure.http_status)
     told = failure.details.get("n_ctx")
-    return replace(ending, context_tokens=told) if isinstance(told, int) and told > 0 else ending
+    return replace(
+        ending,
+        context_tokens=told if isinstance(told, int) and told > 0 else None,
+        safe_to_retry=failure.safe_to_retry and not reply.had_token,
+        retry_wish_s=failure.retry_after_s,
+    )
 
 
 def failed(code: str, message: str) -> Ending:
@@ -169,7 +179,9 @@ def failed(code: str, message: str) -> Ending:
 def interrupted_by_stop(reply: LiveReply) -> Ending:
     """Our own worker was told to stop."""
     message = "The worker was stopped while this reply was being written."
-    return _ended_early(outcomes.INTERRUPTED, "worker_stopped", message, reply)
+    ending = _ended_early(outcomes.INTERRUPTED, WORKER_STOPPED, message, reply)
+    # Another worker can ask again where nobody has seen a word yet.
+    return replace(ending, safe_to_retry=not reply.had_token)
 
 
 def interrupted_by_loss(reply: LiveReply) -> Ending:

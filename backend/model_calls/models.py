@@ -15,11 +15,15 @@ class ModelCallQueue(models.Model):
     """One row for each call without its final end. claimed_by: the worker that holds it, if any.
 
     claim: counts up with every claim, so that an earlier holder can be told from the present one.
+    runner: the name of the one it goes to, null for calls of a time with one runner only. priority: lower first.
+    not_before: when it may be claimed, later than queued_at where an attempt is to be made again.
     """
 
     call_id = models.UUIDField(primary_key=True)
     conversation_id = models.UUIDField(null=True)
     owner_id = models.UUIDField()
+    runner = models.TextField(null=True)  # noqa: DJ001  (an unnamed runner is not one without a name)
+    priority = models.SmallIntegerField(db_default=0)
     queued_at = models.DateTimeField(db_default=Now())
     not_before = models.DateTimeField(db_default=Now())
     claimed_by = models.TextField(null=True)  # noqa: DJ001  (nobody is not a worker without a name)
@@ -39,6 +43,21 @@ class ModelCallQueue(models.Model):
 
     def __str__(self) -> str:
         return f"model call {self.call_id}, held by {self.claimed_by or 'nobody'}"
+
+
+class Served(models.Model):
+    """When a person's call was last taken for a runner that has a limit: those who wait come in turns."""
+
+    pk = models.CompositePrimaryKey("runner", "owner_id")
+    runner = models.TextField()
+    owner_id = models.UUIDField()
+    at = models.DateTimeField()
+
+    class Meta:
+        db_table = "model_call_served"
+
+    def __str__(self) -> str:
+        return f"{self.owner_id} at {self.runner}, {self.at}"
 
 
 class ReplayProcess(models.Model):

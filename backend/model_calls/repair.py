@@ -9,15 +9,17 @@ from __future__ import annotations
 import logging
 from uuid import UUID
 
+from backend.application.ports import QueueCall
 from backend.domain import events as e
 from backend.domain.errors import UnknownModelCall
+from backend.event_store.upcasting import UPCASTERS
 from backend.model_calls.companions import QUEUE_CHANNEL
 from backend.model_calls.link import Link
 from backend.model_calls.persistence import Persistence
 
 log = logging.getLogger(__name__)
 
-REQUESTED = [e.ModelCallRequested.TOPIC]
+REQUESTED = UPCASTERS.topics_of(e.ModelCallRequested.TOPIC)
 ENDS = [kind.TOPIC for kind in e.EVENT_CLASSES.values() if issubclass(kind, e.ModelCallAttemptEnded)]
 
 # Only topics are looked at, not what the events hold. A call whose last attempt is to be tried again has an
@@ -42,8 +44,11 @@ WHERE queue.claimed_by IS NULL AND (
 
 _QUEUE_AGAIN = """
 WITH queued AS (
-    INSERT INTO model_call_queue (call_id, conversation_id, owner_id, queued_at, not_before)
-    VALUES (%(call_id)s, %(conversation_id)s, %(owner_id)s, clock_timestamp(), clock_timestamp())
+    INSERT INTO model_call_queue (call_id, conversation_id, owner_id, runner, priority, queued_at, not_before)
+    VALUES (
+        %(call_id)s, %(conversation_id)s, %(owner_id)s, %(runner)s, %(priority)s,
+        clock_timestamp(), clock_timestamp()
+    )
     ON CONFLICT (call_id) DO NOTHING RETURNING call_id
 )
 SELECT call_id, pg_notify(%(channel)s, '') FROM queued
@@ -66,8 +71,8 @@ async def repair_queue(link: Link, persistence: Persistence) -> tuple[list[UUID]
         call_id: UUID = row["call_id"]
         if row["finding"] == "pending":
             call = await persistence.read_call(call_id)
-            key = {"call_id": call_id, "conversation_id": call.conversation_id, "owner_id": call.owner_id}
-            if not call.is_final and await link.run(_QUEUE_AGAIN, {**key, "channel": QUEUE_CHANNEL}):
+            again = {**vars(QueueCall.of(call)), "channel": QUEUE_CHANNEL}
+            if not call.is_final and await link.run(_QUEUE_AGAIN, again):
                 queued.append(call_id)
         elif await _is_over(call_id, persistence) and await link.run(_TAKE_OUT, {"call_id": call_id}):
             taken_out.append(call_id)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
@@ -24,6 +24,7 @@ from backend.model_calls import leases, queue
 from backend.model_calls.attempt import Attempt, StopReason
 from backend.model_calls.chunks import ChunkWriter
 from backend.model_calls.companions import CANCEL_CHANNEL, QUEUE_CHANNEL, REPLAY_CHANNEL
+from backend.model_calls.known_runners import KnownRunners
 from backend.model_calls.learning import learn_models
 from backend.model_calls.link import DatabaseAway, Link, Pauses, until_back
 from backend.model_calls.persistence import Persistence, RunCommand
@@ -31,7 +32,6 @@ from backend.model_calls.queue import Claim
 from backend.model_calls.recording import Tools
 from backend.model_calls.repair import repair_queue
 from backend.model_calls.replays import ReplaySteps, repair_replays
-from backend.model_calls.runner_version import RunnerVersion
 from backend.model_calls.settling import settle
 from backend.model_calls.sweep import Sweep
 from backend.model_calls.timings import WorkerTimings
@@ -61,7 +61,8 @@ class Shift:
         store: EventStore,
         conversations: Conversations,
         run_command: RunCommand,
-        runner: ModelRunner,
+        runners: Sequence[ModelRunner],
+        runner_limits: Mapping[str, int],
         models: ModelMemory,
         executor: Executor,
         timings: WorkerTimings,
@@ -69,6 +70,7 @@ class Shift:
     ) -> None:
         self.worker_id = worker_id
         self._timings = timings
+        self._runner_limits = runner_limits
         self._stopping = stopping
         self._control = Link(database_url, "control")
         self._listening = Link(database_url, "listen")
@@ -77,8 +79,7 @@ class Shift:
         self._repairing = Link(database_url, "repair", statement_timeout_ms=0)
         self._tools = Tools(
             persistence=Persistence(store, conversations, run_command, executor, timings),
-            runner=runner,
-            runner_version=RunnerVersion(runner),
+            runners=KnownRunners(runners),
             writer=ChunkWriter(self._flushing, worker_id, self._pauses()),
             link=self._control,
             timings=timings,
@@ -182,7 +183,9 @@ class Shift:
                 continue  # an end of a call wakes us again
             try:
                 async with self._claiming:
-                    for claim in await queue.claim_waiting(self._control, self.worker_id, free):
+                    for claim in await queue.claim_waiting(
+                        self._control, self.worker_id, free, self._runner_limits
+                    ):
                         self._begin(claim)
                 pauses.reset()
             except DatabaseAway:
@@ -214,8 +217,9 @@ class Shift:
         await self._repairing.close()
 
     async def _learn(self) -> None:
-        """Once, as soon as the runner answers."""
-        await learn_models(self._tools.runner, self._tools.models, self._tools.persistence)
+        """Once, as soon as the runners answer."""
+        runners = [known.runner for known in self._tools.runners.all]
+        await learn_models(runners, self._tools.models, self._tools.persistence)
 
     async def _end_when_told(self) -> None:
         """Let running replies finish for a moment, record the others as they are, end the lease."""
@@ -258,6 +262,9 @@ class Shift:
             if self._calls.get(call_id) is mine:
                 del self._calls[call_id]
             self._wake.set()
+            if mine.attempt is not None and mine.attempt.again_after_s is not None:
+                # Other workers find it with their next sweep.
+                asyncio.get_running_loop().call_later(mine.attempt.again_after_s, self._wake.set)
 
     def _ask_to_stop(self, call_id: UUID, reason: StopReason) -> None:
         work = self._calls.get(call_id)

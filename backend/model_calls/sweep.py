@@ -69,6 +69,7 @@ class Sweep:
             self._housekeeping_due = time.monotonic() + HOUSEKEEPING_S
             await stored_chunks.remove_old_chunks(self._link, self._timings.chunks_kept_s)
             await leases.prune_dead_workers(self._link)
+            await queue.forget_served(self._link)
             await self._link.run(REMOVE_OLD_RECEIPTS)
         return Findings(left, cancelled)
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class WorkerTimings:
-    """All in seconds, except stream_limit: how many replies one worker writes at the same time.
+    """All in seconds, except retry_pace, and stream_limit: how many replies one worker writes at the same time.
 
     lease_s: a worker silent for longer is dead. stop_grace_s: what running replies get to finish when
-    the worker is told to stop; stop_limit_s: what recording the rest may take after that.
+    the worker is told to stop; stop_limit_s: what recording the rest may take after that. retry_pace: 1 for the
+    pauses of retrying.py, less for shorter ones.
     """
 
     heartbeat_s: float = 2.0
@@ -22,3 +23,4 @@ class WorkerTimings:
     reconnect_longest_s: float = 2.0
     chunks_kept_s: float = 600.0
     stream_limit: int = 256
+    retry_pace: float = 1.0

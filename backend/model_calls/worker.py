@@ -11,6 +11,7 @@ import logging
 import os
 import secrets
 import socket
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from backend.application.conversations import Conversations
@@ -35,7 +36,8 @@ class ModelCallWorker:
         database_url: str,
         store: EventStore,
         run_command: RunCommand,
-        runner: ModelRunner,
+        runners: Sequence[ModelRunner],
+        runner_limits: Mapping[str, int] | None = None,
         conversations: Conversations | None = None,
         models: ModelMemory | None = None,
         timings: WorkerTimings | None = None,
@@ -45,7 +47,8 @@ class ModelCallWorker:
         self._models = models or NothingKnown()
         self._conversations = conversations or Conversations(store)
         self._run_command = run_command
-        self._runner = runner
+        self._runners = tuple(runners)
+        self._runner_limits = runner_limits or {}
         self._timings = timings or WorkerTimings()
         self._stopping = asyncio.Event()
         self.worker_id = new_worker_id()
@@ -71,7 +74,8 @@ class ModelCallWorker:
             store=self._store,
             conversations=self._conversations,
             run_command=self._run_command,
-            runner=self._runner,
+            runners=self._runners,
+            runner_limits=self._runner_limits,
             models=self._models,
             executor=executor,
             timings=self._timings,

@@ -14,6 +14,7 @@ from typing import Any
 from backend.application.runner_port import (
     Delta,
     Finished,
+    PromptProgress,
     ResponseIdentity,
     RunnerEvent,
     RunnerModel,
@@ -60,10 +61,20 @@ def events_of_data(data: str, runner: str = "") -> Iterator[RunnerEvent]:
         raise failures.failure_of_error(error, http_status=None, runner=runner)
     if identity != ResponseIdentity():
         yield identity
+    if (progress := _progress(chunk.get("prompt_progress"))) is not None:
+        yield progress
     yield from _events_of_choice(choice)
     usage = chunk.get("usage")
     if isinstance(usage, Mapping):
         yield Usage(_whole(usage.get("prompt_tokens")), _whole(usage.get("completion_tokens")), dict(usage))
+
+
+def _progress(told: Any) -> PromptProgress | None:
+    """llama.cpp's answer to `return_progress`: tokens of the prompt that were read, or were still known."""
+    if not isinstance(told, Mapping):
+        return None
+    processed, total = _whole(told.get("processed")), _whole(told.get("total"))
+    return None if processed is None or not total else PromptProgress(min(processed, total), total)
 
 
 def _first_choice(choices: Any) -> Mapping[str, Any]:

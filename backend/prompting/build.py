@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypedDict
+from typing import Any, Final, Literal, TypedDict
 from uuid import UUID
 
 from backend.domain import events as e
@@ -16,6 +16,10 @@ from backend.domain.errors import DomainError
 from backend.domain.prompt_request import PromptRequest
 from backend.domain.values import INTEGER_PARAMS, ParamValue
 from backend.prompting.canonical import canonical_bytes, sha256_hex
+
+TITLE_INSTRUCTION: Final = "You write titles. Answer with a title of two to six words in the language of the conversation, and nothing else."
+TITLE_EXCERPT: Final = 1000
+"""How many characters of each text the builder title/1 shows; a title needs no more, and reading takes time."""
 
 
 class PromptMessage(TypedDict):
@@ -98,10 +102,34 @@ def _build_chat_1(history: Sequence[StreamSlice], request: PromptRequest) -> Pro
     return Prompt(messages=tuple(sent), body=body, body_sha256=sha256_hex(body))
 
 
+def _build_title_1(history: Sequence[StreamSlice], request: PromptRequest) -> Prompt:
+    """Builder title/1: a wish for a title, with the beginnings of the branch's first message and of its last."""
+    messages, _ = _replay(history, request.version)
+    return title_prompt(request, [message.content for message in _path(messages, request.leaf_id)])
+
+
+def title_prompt(request: PromptRequest, texts: Sequence[str]) -> Prompt:
+    """What builder title/1 makes of a branch. texts: of its messages, the first message first."""
+    if not texts:
+        raise CannotRebuildPrompt("The recorded request for a title names no message. Check the store.")
+    question, answer = texts[0], texts[-1]
+    wish = (
+        "Write a title for this conversation.\n\n"
+        f"User: {question[:TITLE_EXCERPT]}\n\nAssistant: {answer[:TITLE_EXCERPT]}"
+    )
+    sent: tuple[PromptMessage, ...] = (
+        {"role": "system", "content": TITLE_INSTRUCTION},
+        {"role": "user", "content": wish},
+    )
+    body = canonical_bytes(request_fields(request, messages=sent))
+    return Prompt(messages=sent, body=body, body_sha256=sha256_hex(body))
+
+
 def request_fields(request: PromptRequest, *, messages: Sequence[PromptMessage]) -> dict[str, Any]:
-    """The fields of the request body, as builder chat/1 sends them."""
+    """The fields of the request body, as all builders send them."""
     return {
         **{name: _wire_value(name, value) for name, value in request.params.items()},
+        **({"return_progress": True} if request.progress else {}),
         "messages": messages,
         "model": request.model,
         "stream": True,
@@ -187,4 +215,5 @@ def _wire_value(name: str, value: ParamValue) -> Any:
 
 _BUILDERS: dict[tuple[str, str], Callable[[Sequence[StreamSlice], PromptRequest], Prompt]] = {
     ("chat/1", "jcs-rfc8785/1"): _build_chat_1,
+    ("title/1", "jcs-rfc8785/1"): _build_title_1,
 }

@@ -17,8 +17,14 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from backend.domain import events as e
-from backend.domain.prompt_request import PromptRequest
-from backend.prompting.build import CannotRebuildPrompt, check_builder, in_a_circle, request_fields
+from backend.domain.prompt_request import TITLE_BUILDER, PromptRequest
+from backend.prompting.build import (
+    CannotRebuildPrompt,
+    check_builder,
+    in_a_circle,
+    request_fields,
+    title_prompt,
+)
 from backend.prompting.canonical import canonical_bytes
 
 if TYPE_CHECKING:
@@ -60,6 +66,11 @@ class _Message:
     continues: UUID | None
     made: int
     since: int
+
+    @property
+    def content(self) -> str:
+        text: str = loads(b'"' + self.text + b'"')
+        return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +186,9 @@ class BranchPrompts:
         Raises CannotRebuildPrompt as `build_prompt` does.
         """
         check_builder(request)
+        if request.builder == TITLE_BUILDER:
+            built = self.build(request)
+            return built.body_sha256, len(built.body)
         frame = self._frame(request)
         messages = self._digested_to(frame, request.leaf_id, _first_kept(request))
         if messages.since > request.version:
@@ -187,6 +201,9 @@ class BranchPrompts:
     def build(self, request: PromptRequest) -> PromptBytes:
         """The exact body of a call. Raises CannotRebuildPrompt as `build_prompt` does."""
         check_builder(request)
+        if request.builder == TITLE_BUILDER:
+            prompt = title_prompt(request, [message.content for message in self._kept(request)])
+            return PromptBytes(prompt.body, prompt.body_sha256)
         frame = self._frame(request)
         pieces, role = [frame.head], "system"
         for message in self._kept(request):
@@ -198,8 +215,7 @@ class BranchPrompts:
 
     def text_of(self, message_id: UUID) -> str:
         """A message's text as it was recorded."""
-        text: str = loads(b'"' + self._message(message_id).text + b'"')
-        return text
+        return self._message(message_id).content
 
     def lengths(self, leaf_id: UUID) -> list[tuple[UUID, str, int]]:
         """Each message of a branch, first message first: id, role, bytes of its text as sent."""
@@ -211,6 +227,8 @@ class BranchPrompts:
 
     def begins_alike(self, one: PromptRequest, other: PromptRequest) -> bool:
         """Whether two requests' bodies begin with the same bytes, up to where their branches part."""
+        if TITLE_BUILDER in (one.builder, other.builder):
+            return False
         return self._frame(one).head == self._frame(other).head and _first_kept(one) == _first_kept(other)
 
     def length_up_to(self, request: PromptRequest, message_id: UUID) -> int:

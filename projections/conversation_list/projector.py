@@ -7,6 +7,7 @@ from uuid import UUID
 
 from backend.application.ports import RecordedEvent
 from backend.domain import events as e
+from backend.domain.titles import UNTITLED, first_words
 from projections.conversation_list.read_table import ConversationListRow, ConversationSettingsRow
 from projections.projector import MissingRow, Projector, storable, storable_json, stream_ids, upsert
 
@@ -46,6 +47,7 @@ class ConversationListProjector(Projector):
             id=event.originator_id,
             owner_id=event.owner_id,
             title=storable(event.title),
+            title_is_given=origin is not None or event.title != UNTITLED,
             version=event.originator_version,
             created_at=event.timestamp,
             updated_at=event.timestamp,
@@ -74,6 +76,8 @@ class ConversationListProjector(Projector):
 
     def on_user_message_sent(self, event: e.UserMessageSent, position: int) -> None:
         row = self._row(event)
+        if row.title == UNTITLED and not row.title_is_given:
+            row.title = storable(first_words(event.content))
         row.selected_leaf_id = event.message_id
         row.message_count += 1
         row.updated_at = event.timestamp
@@ -96,7 +100,11 @@ class ConversationListProjector(Projector):
     def on_conversation_renamed(self, event: e.ConversationRenamed, position: int) -> None:
         row = self._row(event)
         row.title = storable(event.title)
+        row.title_is_given = True
         row.updated_at = event.timestamp
+
+    def on_conversation_titled(self, event: e.ConversationTitled, position: int) -> None:
+        self._row(event).title = storable(event.title)
 
     def on_conversation_pinned(self, event: e.ConversationPinned, position: int) -> None:
         self._row(event).pinned = True

@@ -19,6 +19,7 @@ class ConversationListRow(models.Model):
     id = models.UUIDField(primary_key=True)
     owner_id = models.UUIDField()
     title = models.TextField()
+    title_is_given = models.BooleanField(default=False)
     model = models.TextField(default="")
     system_prompt = models.TextField(default="")
     params = models.JSONField(default=dict)

@@ -88,6 +88,7 @@ class ModelCallsProjector(Projector):
             version=event.originator_version,
             purpose=event.purpose,
             source=event.source,
+            runner=_storable_or_none(event.runner),
             model=storable(request.model),
             params=storable_json(request.params),
             leaf_id=request.leaf_id,

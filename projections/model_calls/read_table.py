@@ -22,6 +22,7 @@ class ModelCallRow(models.Model):
     version = models.IntegerField()
     purpose = models.CharField(max_length=32)
     source = models.CharField(max_length=32)
+    runner = models.TextField(null=True)
     model = models.TextField()
     params = models.JSONField()
     leaf_id = models.UUIDField(null=True)

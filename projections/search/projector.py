@@ -7,6 +7,7 @@ from uuid import UUID
 
 from backend.application.ports import RecordedEvent
 from backend.domain import events as e
+from backend.domain.titles import UNTITLED, first_words
 from projections.projector import MissingRow, Projector, storable, stream_ids, upsert
 from projections.search.kinds import ASSISTANT, KIND_SIGNS, TITLE, USER
 from projections.search.lexemes import TextToIndex, index_texts, tell_language
@@ -51,11 +52,20 @@ class SearchProjector(Projector):
 
     def on_conversation_started(self, event: e.ConversationStarted, position: int) -> None:
         self._conversations[event.originator_id] = SearchConversationRow(
-            conversation_id=event.originator_id, owner_id=event.owner_id, version=event.originator_version
+            conversation_id=event.originator_id,
+            owner_id=event.owner_id,
+            version=event.originator_version,
+            title=UNTITLED,
+            title_is_given=event.forked_from is not None or event.title != UNTITLED,
         )
-        self._name(event, event.title, position)
+        if self._conversation(event).title_is_given:
+            self._name(event, event.title, position)
 
     def on_conversation_renamed(self, event: e.ConversationRenamed, position: int) -> None:
+        self._conversation(event).title_is_given = True
+        self._name(event, event.title, position)
+
+    def on_conversation_titled(self, event: e.ConversationTitled, position: int) -> None:
         self._name(event, event.title, position)
 
     def on_conversation_deleted(self, event: e.ConversationDeleted, position: int) -> None:
@@ -65,6 +75,9 @@ class SearchProjector(Projector):
         self._conversation(event).deleted = False
 
     def on_user_message_sent(self, event: e.UserMessageSent, position: int) -> None:
+        conversation = self._conversation(event)
+        if conversation.title == UNTITLED and not conversation.title_is_given:
+            self._name(event, first_words(event.content), position)
         self._write(self._add(event, event.message_id, USER, position), event.content, event)
 
     def on_reply_requested(self, event: e.ReplyRequested, position: int) -> None:

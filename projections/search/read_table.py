@@ -17,6 +17,7 @@ class SearchConversationRow(models.Model):
     conversation_id = models.UUIDField(primary_key=True)
     owner_id = models.UUIDField()
     title = models.TextField()
+    title_is_given = models.BooleanField(default=False)
     language = models.CharField(max_length=2, default="")
     deleted = models.BooleanField(default=False)
     version = models.IntegerField()

@@ -75,7 +75,7 @@ def test_every_step_of_a_turn_is_an_event(person: ApiClient, runner: ScriptedRun
     call = person.get(f"/api/model-calls/{reply['call_id']}/")
     assert call["outcome"] == "complete"
     assert [event["topic"] for event in call["events"]] == [
-        "ModelCallRequested.v1",
+        "ModelCallRequested.v2",
         "ModelCallStarted.v1",
         "ModelCallCompleted.v1",
     ]

@@ -10,7 +10,14 @@ from uuid import UUID, uuid5
 
 from backend.application.execution import Handling, Services
 from backend.application.handlers import handle
-from backend.application.ports import Answer, EventStore, IdempotencyKey, InstallationDefaults
+from backend.application.ports import (
+    Answer,
+    EventStore,
+    IdempotencyKey,
+    InstallationDefaults,
+    OneRunner,
+    RunnerDirectory,
+)
 from backend.domain import commands as c
 from backend.domain.conversation import Conversation
 from backend.domain.conversation_changes import Settings
@@ -112,6 +119,8 @@ class World:
     ids: CountingIds = field(default_factory=CountingIds)
     clock: SteppingClock = field(default_factory=SteppingClock)
     defaults: InstallationDefaults = DEFAULTS
+    runners: RunnerDirectory = field(default_factory=OneRunner)
+    titles: bool = False
 
     def _pause(self, attempt: int) -> None:
         self.asked_to_pause += 1
@@ -124,7 +133,15 @@ class World:
         key: IdempotencyKey | None = None,
         store: EventStore | None = None,
     ) -> Answer:
-        services = Services(store or self.store, self.clock, self.ids, self._pause, self.defaults)
+        services = Services(
+            store or self.store,
+            self.clock,
+            self.ids,
+            self._pause,
+            self.defaults,
+            runners=self.runners,
+            titles=self.titles,
+        )
         handling = Handling(services, actor or f"user:{OWNER}", self.ids.new(), idempotency=key)
         return handle(command, handling)
 

@@ -27,6 +27,7 @@ from backend.application.ports import (
     InstallationDefaults,
     ModelKnowledge,
     NothingKnown,
+    OneRunner,
 )
 from backend.domain import commands as c
 from backend.domain import events as e
@@ -74,6 +75,7 @@ class Core:
         conversations: Conversations | None = None,
         models: ModelKnowledge | None = None,
         continues_replies: bool = True,
+        titles: bool = False,
     ) -> None:
         self.store = store
         self.owner_id = owner_id
@@ -87,7 +89,8 @@ class Core:
             self._pause,
             defaults,
             models=models or NothingKnown(),
-            continues_replies=continues_replies,
+            runners=OneRunner(continues_replies=continues_replies),
+            titles=titles,
             conversations=conversations,
         )
 
@@ -232,7 +235,7 @@ class Core:
 
     def payloads(self, stream_id: UUID, topic: str) -> list[dict[str, Any]]:
         rows = self.store.read_stream(stream_id, 0, 1000)
-        return [dict(row.payload) for row in rows if row.topic == f"{topic}.v1"]
+        return [dict(row.payload) for row in rows if row.topic.partition(".")[0] == topic]
 
     def request_of(self, call_id: UUID) -> PromptRequest:
         return self.store.read_call(call_id).prompt_request

@@ -58,7 +58,7 @@ class TooSmall:
         self.tokens = tokens
         self.meanwhile: list[Callable[[], object]] = []
 
-    def context_tokens(self, model: str) -> int | None:
+    def context_tokens(self, runner: str, model: str) -> int | None:
         while self.meanwhile:
             self.meanwhile.pop()()
         return self.tokens if model == "tiny" else None

@@ -186,6 +186,7 @@ class Corpus:
                     reply_id=reply_id,
                     purpose="reply",
                     source="browser",
+                    runner="made up",
                     prompt_request=asked,
                     body_sha256="0" * 64,
                     body_length=1,

@@ -15,11 +15,12 @@ from uuid import UUID
 
 from eventsourcing.persistence import StoredEvent
 
+from backend.application.ports import OneRunner
 from backend.domain import commands as c
 from backend.domain import events as e
 from backend.domain.conversation import Conversation, ReplyPlace
 from backend.domain.model_call import AttemptResult, ModelCall
-from backend.domain.prompt_request import PromptRequest, Trimming
+from backend.domain.prompt_request import TITLE_BUILDER, PromptRequest, Trimming
 from backend.domain.replay import call_id_of
 from backend.event_store.codec import revive, to_plain
 from backend.event_store.mapper import VerbatimMapper
@@ -64,6 +65,7 @@ def sample_events() -> dict[str, e.VerbatimEvent]:
     found = {type(r.event).TOPIC: r.event for r in reversed(world.store.read_after(0, 100))}
     found.update(_other_ends())
     found.update(_branches_and_replays())
+    found.update(_title())
     assert found.keys() == e.EVENT_CLASSES.keys(), e.EVENT_CLASSES.keys() ^ found.keys()
     return found
 
@@ -102,6 +104,18 @@ def _other_ends() -> dict[str, e.VerbatimEvent]:
         assert isinstance(event, e.VerbatimEvent)
         ends[type(event).TOPIC] = event
     return ends
+
+
+def _title() -> dict[str, e.VerbatimEvent]:
+    world = World(ids=CountingIds("title"), titles=True, runners=OneRunner("gpu", reports_progress=True))
+    conversation_id = world.start()
+    world.turn(conversation_id, "Why is the sky blue?", "Because of 漢字.")
+    call_id = world.conversation(conversation_id).title_call_id
+    assert call_id is not None
+    world.record(call_id, world.begin(call_id), '"The Blue Sky"')
+    kinds = e.TitleRequested | e.ConversationTitled
+    events = [recorded.event for recorded in world.store.read_after(0, 100)]
+    return {type(event).TOPIC: event for event in events if isinstance(event, kinds)}
 
 
 def _branches_and_replays() -> dict[str, e.VerbatimEvent]:
@@ -182,7 +196,19 @@ def sample_prompts() -> dict[str, tuple[list[StreamSlice], PromptRequest]]:
         "trimmed": _trimmed(),
         "continued": _continued(),
         "fork-of-a-fork": _fork_of_a_fork(),
+        "progress": _with(_talk([("user", "Hello")], params={"seed": "1"}), progress=True),
+        "title": _with(
+            _talk([("user", "👋 " + "Why? " * 400), ("complete", "Because\n\n" * 200)]), builder=TITLE_BUILDER
+        ),
+        "title-of-an-empty-reply": _with(_talk([("user", "Go"), ("failed", "")]), builder=TITLE_BUILDER),
     }
+
+
+def _with(
+    sample: tuple[list[StreamSlice], PromptRequest], **fields: Any
+) -> tuple[list[StreamSlice], PromptRequest]:
+    history, request = sample
+    return history, replace(request, **fields)
 
 
 def _talk(

@@ -251,7 +251,7 @@ def test_nobody_hears_of_somebody_elses_conversations(
 def test_chunks_come_for_the_conversation_on_screen_only(
     ann: Person, worker: StandInWorker, listen: Callable[..., Browser]
 ) -> None:
-    shown, hidden = ann.start(), ann.start()
+    shown, hidden = ann.start(), ann.start(title="Hidden")
     with listen(cursor=hidden["position"], conversation=shown["id"]) as browser:
         sent = ann.send(hidden["id"], "Hello")
         worker.start(sent["call_id"])

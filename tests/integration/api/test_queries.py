@@ -258,7 +258,7 @@ def test_a_call_tells_its_attempts_timings_and_events(ann: Person, worker: Stand
     assert [a["attempt"] for a in call["attempts"]] == [1]
     assert call["attempts"][0]["worker"] == worker.worker_id
     assert [e["topic"] for e in call["events"]] == [
-        "ModelCallRequested.v1",
+        "ModelCallRequested.v2",
         "ModelCallStarted.v1",
         "ModelCallCompleted.v1",
     ]
@@ -273,7 +273,7 @@ def test_calls_are_filtered_and_everybody_sees_their_own(
     make_user: Callable[..., User],
     person_for: Callable[..., Person],
 ) -> None:
-    mine = ann.start(model="m1")
+    mine = ann.start(model="m1", title="Mine")
     done = ann.send(mine["id"], "Hello")
     worker.answer(done["call_id"], "Hi")
     waiting = ann.send(mine["id"], "More", model="m2")

@@ -97,7 +97,7 @@ def test_a_model_that_no_runner_offers_is_refused_once_they_are_known(
     ann: Person, worker: StandInWorker
 ) -> None:
     made = talk(ann, worker, 1)
-    bootstrap.models_seen().remember_listed([RunnerModel("known-model", 4096)])
+    bootstrap.models_seen().remember_listed("runner", [RunnerModel("known-model", 4096)])
     refused = problem_of(ann.ask("POST", f"{made['path']}replay/", {"model": "another"}), 400)
     assert (refused["code"], "known-model" in refused["detail"]) == ("model_unknown", True)
     assert "model" in refused["errors"]

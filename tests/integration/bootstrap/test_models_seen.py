@@ -12,6 +12,7 @@ from django.db import connection
 from backend.application.runner_port import RunnerModel
 from backend.bootstrap.models_seen import FRESH_S, ModelsSeen
 
+RUNNER = "built-in"
 SMALL, BIG = RunnerModel("small", 2048), RunnerModel("big", 8192)
 
 
@@ -29,93 +30,96 @@ def aged(seen: ModelsSeen) -> ModelsSeen:
 
 def test_before_anything_was_told_nothing_is_known_and_so_nothing_is_refused() -> None:
     assert ModelsSeen().known_models() is None
-    assert ModelsSeen().context_tokens("small") is None
+    assert ModelsSeen().context_tokens(RUNNER, "small") is None
 
 
 def test_what_one_process_heard_all_others_know() -> None:
-    ModelsSeen().remember_listed([SMALL, RunnerModel("silent")])
+    ModelsSeen().remember_listed(RUNNER, [SMALL, RunnerModel("silent")])
     another = ModelsSeen()
     assert another.known_models() == frozenset({"small", "silent"})
-    assert another.context_tokens("small") == 2048
-    assert another.context_tokens("silent") is None
+    assert another.context_tokens(RUNNER, "small") == 2048
+    assert another.context_tokens(RUNNER, "silent") is None
 
 
 def test_a_process_that_looked_before_sees_the_news_after_a_few_seconds() -> None:
     another = ModelsSeen()
     assert another.known_models() is None
-    ModelsSeen().remember_listed([SMALL])
+    ModelsSeen().remember_listed(RUNNER, [SMALL])
     assert another.known_models() is None, "it believes for a moment what it read"
     assert aged(another).known_models() == frozenset({"small"})
 
 
 def test_the_process_that_was_told_knows_at_once() -> None:
     seen = ModelsSeen()
-    assert seen.context_tokens("small") is None
-    seen.remember_context("small", 512)
-    assert seen.context_tokens("small") == 512
-    seen.remember_listed([BIG])
+    assert seen.context_tokens(RUNNER, "small") is None
+    seen.remember_context(RUNNER, "small", 512)
+    assert seen.context_tokens(RUNNER, "small") == 512
+    seen.remember_listed(RUNNER, [BIG])
     assert seen.known_models() == frozenset({"big"})
 
 
 def test_a_model_that_is_listed_no_more_is_not_known_any_more_but_its_size_is_kept() -> None:
     seen = ModelsSeen()
-    seen.remember_listed([SMALL, BIG])
-    seen.remember_listed([BIG])
+    seen.remember_listed(RUNNER, [SMALL, BIG])
+    seen.remember_listed(RUNNER, [BIG])
     assert ModelsSeen().known_models() == frozenset({"big"})
-    assert ModelsSeen().context_tokens("small") == 2048
+    assert ModelsSeen().context_tokens(RUNNER, "small") == 2048
 
 
 def test_what_a_runner_said_when_it_refused_a_prompt_is_kept_beside_the_sizes_of_others() -> None:
     seen = ModelsSeen()
-    seen.remember_listed([SMALL, BIG])
-    seen.remember_context("big", 4096)
+    seen.remember_listed(RUNNER, [SMALL, BIG])
+    seen.remember_context(RUNNER, "big", 4096)
     another = ModelsSeen()
-    assert (another.context_tokens("big"), another.context_tokens("small")) == (4096, 2048)
+    assert (another.context_tokens(RUNNER, "big"), another.context_tokens(RUNNER, "small")) == (4096, 2048)
     assert another.known_models() == frozenset({"small", "big"})
 
 
 def test_a_list_of_models_does_not_outdo_what_the_runner_refused() -> None:
     seen = ModelsSeen()
     trained_for = RunnerModel("big", 131_072)
-    seen.remember_listed([trained_for])
-    seen.remember_context("big", 4096)
-    ModelsSeen().remember_listed([trained_for])
-    assert ModelsSeen().context_tokens("big") == 4096
+    seen.remember_listed(RUNNER, [trained_for])
+    seen.remember_context(RUNNER, "big", 4096)
+    ModelsSeen().remember_listed(RUNNER, [trained_for])
+    assert ModelsSeen().context_tokens(RUNNER, "big") == 4096
 
 
 def test_a_list_with_another_size_than_before_does() -> None:
     seen = ModelsSeen()
-    seen.remember_listed([SMALL, BIG])
-    seen.remember_context("big", 4096)
-    seen.remember_context("small", 512)
-    seen.remember_listed([SMALL, RunnerModel("big", 16_384)])
+    seen.remember_listed(RUNNER, [SMALL, BIG])
+    seen.remember_context(RUNNER, "big", 4096)
+    seen.remember_context(RUNNER, "small", 512)
+    seen.remember_listed(RUNNER, [SMALL, RunnerModel("big", 16_384)])
     another = ModelsSeen()
-    assert (another.context_tokens("big"), another.context_tokens("small")) == (16_384, 512)
+    assert (another.context_tokens(RUNNER, "big"), another.context_tokens(RUNNER, "small")) == (16_384, 512)
 
 
 def test_sizes_that_two_processes_heard_of_different_models_are_both_kept() -> None:
     one, other = ModelsSeen(), ModelsSeen()
-    assert one.context_tokens("small") is other.context_tokens("big") is None
-    one.remember_context("small", 512)
-    other.remember_context("big", 1024)
-    assert (ModelsSeen().context_tokens("small"), ModelsSeen().context_tokens("big")) == (512, 1024)
+    assert one.context_tokens(RUNNER, "small") is other.context_tokens(RUNNER, "big") is None
+    one.remember_context(RUNNER, "small", 512)
+    other.remember_context(RUNNER, "big", 1024)
+    assert (ModelsSeen().context_tokens(RUNNER, "small"), ModelsSeen().context_tokens(RUNNER, "big")) == (
+        512,
+        1024,
+    )
 
 
 def test_being_told_the_same_again_writes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = ModelsSeen()
-    seen.remember_listed([SMALL, BIG])
-    seen.remember_context("small", 512)
+    seen.remember_listed(RUNNER, [SMALL, BIG])
+    seen.remember_context(RUNNER, "small", 512)
     written: list[Any] = []
     monkeypatch.setattr(cache, "set", lambda *arguments, **_: written.append(arguments))
     for _ in range(3):
-        seen.remember_listed([BIG, SMALL])
-        seen.remember_context("small", 512)
+        seen.remember_listed(RUNNER, [BIG, SMALL])
+        seen.remember_context(RUNNER, "small", 512)
     assert written == []
 
 
 def test_commands_seldom_ask_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = ModelsSeen()
-    seen.remember_listed([SMALL])
+    seen.remember_listed(RUNNER, [SMALL])
     seen.known_models()
     read: list[Any] = []
 
@@ -125,13 +129,13 @@ def test_commands_seldom_ask_the_database(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(cache, "get_many", get_many)
     for _ in range(100):
-        assert seen.context_tokens("small") == 2048
+        assert seen.context_tokens(RUNNER, "small") == 2048
     assert read == []
 
 
 def test_a_connection_that_broke_meanwhile_is_made_anew(fresh_database: str) -> None:
     seen = ModelsSeen()
-    seen.remember_listed([SMALL])
+    seen.remember_listed(RUNNER, [SMALL])
     with psycopg.connect(fresh_database, autocommit=True) as other:
         ended = other.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -139,4 +143,4 @@ def test_a_connection_that_broke_meanwhile_is_made_anew(fresh_database: str) -> 
         ).fetchall()
     assert ended, "there was a connection to end"
     connection.close_if_unusable_or_obsolete()
-    assert ModelsSeen().context_tokens("small") == 2048
+    assert ModelsSeen().context_tokens(RUNNER, "small") == 2048

@@ -14,7 +14,7 @@ from backend.model_calls.worker import ModelCallWorker
 from backend.model_runner.http_client import HttpModelRunner
 from backend.model_runner.script import Script
 from backend.model_runner.scripted import CONTEXT_TOKENS, MODEL_ID, ScriptedRunner
-from tests.integration.model_calls.world import QUICK, HeldRunner, World, eventually
+from tests.integration.model_calls.world import QUICK, RUNNER, HeldRunner, World, eventually
 
 pytestmark = pytest.mark.asyncio
 
@@ -37,11 +37,11 @@ class Memory:
         self.contexts: list[tuple[str, int]] = []
         self._failing = failing
 
-    def remember_listed(self, models: Iterable[RunnerModel]) -> None:
+    def remember_listed(self, runner: str, models: Iterable[RunnerModel]) -> None:
         self.listed.append(list(models))
         self._fail_if_told()
 
-    def remember_context(self, model: str, context_tokens: int) -> None:
+    def remember_context(self, runner: str, model: str, context_tokens: int) -> None:
         self.contexts.append((model, context_tokens))
         self._fail_if_told()
 
@@ -58,7 +58,7 @@ async def learning_worker(
         database_url=world.database_url,
         store=world.store,
         run_command=world.run,
-        runner=runner,
+        runners=[runner],
         conversations=world.conversations,
         models=models,
         timings=QUICK,
@@ -75,7 +75,7 @@ async def learning_worker(
 async def scripted_runner(*scripts: Script) -> AsyncIterator[HttpModelRunner]:
     async with ScriptedRunner(delay_ms=0) as scripted:
         scripted.play(*scripts)
-        client = HttpModelRunner(scripted.url)
+        client = HttpModelRunner(scripted.url, name=RUNNER)
         yield client
         await client.aclose()
 

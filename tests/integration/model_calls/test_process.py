@@ -15,7 +15,7 @@ import pytest
 
 from backend.model_runner.script import Script
 from backend.model_runner.scripted import ScriptedRunner
-from tests.integration.model_calls.world import Ears, HeldRunner, World, eventually, working
+from tests.integration.model_calls.world import RUNNER, Ears, HeldRunner, World, eventually, working
 
 pytestmark = pytest.mark.asyncio
 
@@ -26,7 +26,12 @@ MANAGE = Path(__file__).resolve().parents[3] / "backend" / "manage.py"
 def worker_process(world: World, runner_url: str) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(
         [sys.executable, str(MANAGE), "run_model_calls"],
-        env={**os.environ, "DATABASE_URL": world.database_url, "MODEL_RUNNER_URL": runner_url},
+        env={
+            **os.environ,
+            "DATABASE_URL": world.database_url,
+            "MODEL_RUNNER_URL": runner_url,
+            "MODEL_RUNNER_NAME": RUNNER,
+        },
     )
     try:
         yield process

@@ -61,7 +61,7 @@ def test_a_fence_with_a_stale_claim_stores_nothing(world: World, worker: str, cl
     with pytest.raises(ClaimLost, match=str(asked.call_id)):
         world.run(StartModelCallAttempt(asked.call_id, "runner", None, worker, claim))
     assert world.store.end() == before
-    assert world.topics(asked) == ["ModelCallRequested.v1"]
+    assert world.topics(asked) == ["ModelCallRequested.v2"]
     assert len(world.queue()) == 1
 
 

@@ -19,6 +19,7 @@ from backend.model_runner.http_client import HttpModelRunner
 from backend.model_runner.script import Script
 from backend.model_runner.scripted import ScriptedRunner
 from tests.integration.model_calls.world import (
+    RUNNER,
     STREAM_CUT,
     BrokenRunner,
     HeldRunner,
@@ -41,7 +42,7 @@ async def scripted() -> AsyncIterator[ScriptedRunner]:
 
 @pytest_asyncio.fixture
 async def client(scripted: ScriptedRunner) -> AsyncIterator[HttpModelRunner]:
-    runner = HttpModelRunner(scripted.url)
+    runner = HttpModelRunner(scripted.url, name=RUNNER)
     yield runner
     await runner.aclose()
 

@@ -49,7 +49,13 @@ async def test_a_reply_is_streamed_in_order_and_recorded_whole(world: World, ear
     assert [chunk["seq"] for chunk in world.chunks(asked)] == [0, 1, 2, 3, 4]
     assert "".join(chunk["text"] for chunk in world.chunks(asked)) == reply.content
     await eventually(lambda: ears.text(asked) == reply.content)
-    assert ears.frames[0] == {"c": str(asked.call_id), "r": str(asked.reply_id), "state": "started"}
+    assert ears.frames[0] == {
+        "c": str(asked.call_id),
+        "r": str(asked.reply_id),
+        "v": str(asked.conversation_id),
+        "o": str(world.owner_id),
+        "state": "started",
+    }
 
     (topic, end) = world.ends(asked)[0]
     assert topic == "ModelCallCompleted.v1"
@@ -220,7 +226,9 @@ async def test_a_cut_after_the_finish_takes_nothing_from_the_reply(world: World)
 @pytest.mark.parametrize(
     "failure",
     [
-        RunnerFailure("runner_unreachable", "The model runner at held does not answer.", safe_to_retry=True),
+        RunnerFailure(
+            "model_not_found", "The model runner at held does not have this model.", http_status=404
+        ),
         RunnerFailure("stream_cut", "The connection to the model runner broke.", http_status=200),
         RunnerFailure("runner_refused", "The model runner refused the request.", http_status=400),
         RuntimeError("a fault of ours"),
@@ -259,6 +267,6 @@ async def test_a_prompt_that_differs_from_the_record_is_not_sent(world: World) -
     assert reply.outcome == "failed"
     assert reply.error is not None
     assert reply.error.code == "prompt_mismatch"
-    assert world.topics(asked) == ["ModelCallRequested.v1", "ModelCallFailed.v1"]
+    assert world.topics(asked) == ["ModelCallRequested.v2", "ModelCallFailed.v1"]
     assert world.ends(asked)[0][1]["attempt"] == 0
     assert world.queue() == []

@@ -11,7 +11,7 @@ import pytest_asyncio
 from backend.model_runner.http_client import HttpModelRunner, RunnerTimeouts
 from backend.model_runner.script import Script
 from backend.model_runner.scripted import ScriptedRunner
-from tests.integration.model_calls.world import Ears, World, eventually, working
+from tests.integration.model_calls.world import RUNNER, Ears, World, eventually, working
 
 pytestmark = pytest.mark.asyncio
 
@@ -26,7 +26,7 @@ async def scripted() -> AsyncIterator[ScriptedRunner]:
 
 @pytest_asyncio.fixture
 async def client(scripted: ScriptedRunner) -> AsyncIterator[HttpModelRunner]:
-    runner = HttpModelRunner(scripted.url, timeouts=TIMEOUTS)
+    runner = HttpModelRunner(scripted.url, name=RUNNER, timeouts=TIMEOUTS)
     yield runner
     await runner.aclose()
 
@@ -104,7 +104,7 @@ async def test_each_way_to_fail_has_its_outcome_and_its_words(
 async def test_a_runner_that_is_not_there_is_said_to_be_so(world: World) -> None:
     async with ScriptedRunner() as gone:
         url = gone.url
-    client = HttpModelRunner(url, timeouts=TIMEOUTS)
+    client = HttpModelRunner(url, name=RUNNER, timeouts=TIMEOUTS)
     async with working(world, client):
         asked = world.ask()
         reply = await world.reply_of(asked)
@@ -113,6 +113,8 @@ async def test_a_runner_that_is_not_there_is_said_to_be_so(world: World) -> None
     assert reply.error is not None
     assert reply.error.code == "runner_unreachable"
     assert "Start it, then retry" in reply.error.message
+    attempts = [(end["attempt"], end["final"]) for _, end in world.ends_of_attempts(asked)]
+    assert attempts == [(1, False), (2, False), (3, True)]
 
 
 async def test_a_cancel_in_mid_stream_closes_the_connection(

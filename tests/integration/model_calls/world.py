@@ -9,7 +9,7 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ from psycopg.rows import dict_row
 from backend.application.conversations import Conversations
 from backend.application.execution import Handling, Services
 from backend.application.handlers import handle
-from backend.application.ports import Answer, Companion, InstallationDefaults
+from backend.application.ports import Answer, Companion, InstallationDefaults, OneRunner
 from backend.application.runner_port import Delta, RunnerEvent, RunnerFailure, RunnerModel
 from backend.domain import events as e
 from backend.domain.commands import CancelModelCall, Command, SendUserMessage, StartConversation
@@ -35,10 +35,14 @@ from backend.model_calls.worker import ModelCallWorker
 
 T = TypeVar("T")
 
-QUICK = WorkerTimings(heartbeat_s=0.2, lease_s=1.5, sweep_s=0.1, stop_grace_s=0.3, stop_limit_s=3.0)
+QUICK = WorkerTimings(
+    heartbeat_s=0.2, lease_s=1.5, sweep_s=0.1, stop_grace_s=0.3, stop_limit_s=3.0, retry_pace=0.05
+)
 """A lease short enough to wait for, yet long enough for a busy machine."""
 
 PATIENCE_S = 15.0
+RUNNER = "held"
+"""The name of the one runner there is."""
 
 
 class SystemClock:
@@ -69,6 +73,7 @@ class World:
         self.owner_id = uuid4()
         self.store = PostgresEventStore(database_url, COMPANION_STEPS)
         self.conversations = Conversations(self.store)
+        self.titles = False
 
     def close(self) -> None:
         self.store.close()
@@ -85,6 +90,8 @@ class World:
             pause=lambda attempt: time.sleep(0.01 * attempt),
             defaults=InstallationDefaults("New conversation", "You are helpful.", "scripted-model"),
             conversations=self.conversations,
+            runners=OneRunner(RUNNER),
+            titles=self.titles,
         )
         handling = Handling(services, actor or f"user:{self.owner_id}", correlation_id or uuid4())
         return handle(command, handling)
@@ -116,7 +123,11 @@ class World:
         return self.store.read_call(asked.call_id)
 
     def ends(self, asked: Asked) -> list[Any]:
-        """Terminal events of the call as (topic, payload)."""
+        """Final ends of the call as (topic, payload)."""
+        return [(topic, payload) for topic, payload in self.ends_of_attempts(asked) if payload["final"]]
+
+    def ends_of_attempts(self, asked: Asked) -> list[Any]:
+        """Ends of the call's attempts, also those that were tried again, as (topic, payload)."""
         rows = self.store.read_stream(asked.call_id, 0, 100)
         ends = ("ModelCallCompleted", "ModelCallFailed", "ModelCallCancelled", "ModelCallInterrupted")
         return [(row.topic, row.payload) for row in rows if row.topic.startswith(ends)]
@@ -196,7 +207,7 @@ class HeldStream:
 class HeldRunner:
     """Implements ModelRunner; its streams wait for the test to go on."""
 
-    name = "held"
+    name = RUNNER
     url = "http://held/v1"
 
     def __init__(self) -> None:
@@ -244,14 +255,18 @@ STREAM_CUT = RunnerFailure("stream_cut", "The connection to the model runner bro
 
 @asynccontextmanager
 async def working(
-    world: World, runner: Any, timings: WorkerTimings = QUICK
+    world: World,
+    runner: Any,
+    timings: WorkerTimings = QUICK,
+    runner_limits: Mapping[str, int] | None = None,
 ) -> AsyncIterator[ModelCallWorker]:
     """A worker that runs meanwhile and must end cleanly."""
     worker = ModelCallWorker(
         database_url=world.database_url,
         store=world.store,
         run_command=world.run,
-        runner=runner,
+        runners=[runner],
+        runner_limits=runner_limits,
         conversations=world.conversations,
         timings=timings,
     )

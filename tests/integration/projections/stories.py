@@ -28,6 +28,7 @@ from backend.domain.conversation import SELECTED_LEAF, Conversation
 from backend.domain.errors import DomainError
 from backend.domain.events import CallError, ReplyError, TokenUsage
 from backend.domain.model_call import AttemptResult
+from backend.domain.titles import UNTITLED
 from backend.event_store.mapper import VerbatimMapper
 from backend.event_store.memory import InMemoryEventStore
 from backend.event_store.subscription import EventReader
@@ -41,7 +42,7 @@ Rows = dict[str, list[dict[str, Any]]]
 class TightModels:
     """Models of which one has so little context that earlier messages are left out before long."""
 
-    def context_tokens(self, model: str) -> int | None:
+    def context_tokens(self, runner: str, model: str) -> int | None:
         return 400 if model == "tight" else None
 
     def known_models(self) -> frozenset[str] | None:
@@ -70,9 +71,10 @@ class Story:
             clock=self,
             ids=self,
             pause=lambda attempt: None,
-            defaults=InstallationDefaults(title="New", system_prompt="Be kind.", model="small"),
+            defaults=InstallationDefaults(title=UNTITLED, system_prompt="Be kind.", model="small"),
             models=TightModels(),
             conversations=Conversations(self.store),
+            titles=True,
         )
 
     def now(self) -> datetime:
@@ -94,9 +96,10 @@ class Story:
             except DomainError:
                 continue
 
-    def start(self, owner_id: UUID | None = None) -> UUID:
+    def start(self, owner_id: UUID | None = None, title: str | None = None) -> UUID:
         owner = owner_id or self.random.choice(self.owners)
-        conversation_id = UUID(self.run(c.StartConversation(owner_id=owner, title=self._text()))["id"])
+        title = title or self.random.choice([None, self._text()])
+        conversation_id = UUID(self.run(c.StartConversation(owner_id=owner, title=title))["id"])
         self.conversations.append((conversation_id, owner))
         return conversation_id
 
@@ -179,12 +182,28 @@ class Story:
         )
         error = ReplyError("stream_cut", "It\x00 broke.") if failed else None
         claim = self._claim_of(call_id)
-        return self.run(
-            c.RecordModelCallResult(
-                call_id, result, content, "Hm.\x00", ({"id": "\x00"},), error, WORKER, claim
-            ),
-            actor="model-calls:w",
+        again_after_s = None if final else 0.0
+        command = c.RecordModelCallResult(
+            call_id, result, content, "Hm.\x00", ({"id": "\x00"},), error, WORKER, claim, again_after_s
         )
+        answer = self.run(command, actor="model-calls:w")
+        if not final:
+            del self.claims[call_id]
+        self._answer_title_of(call_id)
+        return answer
+
+    def _answer_title_of(self, call_id: UUID) -> None:
+        """The first reply of a conversation without a title asks for one; sometimes that is answered at once."""
+        call = self.store.read_call(call_id)
+        if call.reply_id is None or call.conversation_id is None:
+            return
+        title_call_id = self.conversation(call.conversation_id).title_call_id
+        if title_call_id is None or self.store.read_call(title_call_id).attempts_started:
+            return
+        self.calls.append((title_call_id, call.owner_id))
+        if self.random.random() < 0.7:
+            self.begin(title_call_id)
+            self.end(title_call_id, f"Title: {self._text()}\x00", outcome="complete")
 
     def _claim_of(self, call_id: UUID) -> int:
         if call_id not in self.claims:

@@ -18,7 +18,7 @@ from projections.conversation_list.queries import get_conversation
 from projections.live_changes.projector import LiveChangesProjector
 from projections.live_changes.queries import changes_after
 from projections.model_calls.queries import get_model_call
-from projections.projector import Projector
+from projections.projector import Projector, storable
 from projections.registry import PROJECTORS
 from projections.transcript.read_table import TranscriptHeadRow, TranscriptRow
 from tests.integration.projections.stories import apply, empty, in_memory, rows_of, told_in_memory
@@ -96,7 +96,9 @@ def test_rows_say_what_the_aggregates_know(seed: int) -> None:
         conversation = story.conversation(conversation_id)
         row = get_conversation(conversation_id=conversation_id, owner_id=owner_id)
         assert row is not None
-        assert (row.owner_id, row.title, row.version) == (owner_id, conversation.title, conversation.version)
+        title = storable(conversation.title)
+        assert (row.owner_id, row.title, row.version) == (owner_id, title, conversation.version)
+        assert row.title_is_given is conversation.title_is_given
         assert (row.pinned, row.archived, row.deleted) == (
             conversation.pinned,
             conversation.archived,
@@ -143,6 +145,9 @@ def test_rows_say_what_the_aggregates_know(seed: int) -> None:
         assert [(x["version"], x["position"], x["topic"]) for x in shown.events] == [
             (r.event.originator_version, r.position, r.event.TOPIC) for r in own
         ]
+        if call.reply_id is None:
+            assert call.purpose == "title"
+            continue
         reply = TranscriptRow.objects.get(call_id=call_id)
         assert (reply.id, reply.model) == (call.reply_id, call.prompt_request.model)
         trimming = call.prompt_request.trimming

@@ -21,7 +21,7 @@ class Models:
     def __init__(self, **contexts: int) -> None:
         self.contexts = contexts
 
-    def context_tokens(self, model: str) -> int | None:
+    def context_tokens(self, runner: str, model: str) -> int | None:
         return self.contexts.get(model)
 
     def known_models(self) -> frozenset[str] | None:

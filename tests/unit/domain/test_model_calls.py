@@ -24,6 +24,7 @@ REQUESTED = fact(
     reply_id=message_id(2),
     purpose="reply",
     source="browser",
+    runner="runner",
     prompt_request=REQUEST,
     body_sha256="ab" * 32,
     body_length=123,

@@ -54,7 +54,7 @@ CHANGES: dict[str, tuple[list[Fact], Act, Fact]] = {
 }
 
 NO_CHANGES: dict[str, tuple[list[Fact], Act]] = {
-    "the same title": ([], lambda c, stamp: c.rename("New conversation", stamp)),
+    "the same title": ([fact(e.ConversationRenamed, title="Tea")], lambda c, stamp: c.rename("Tea", stamp)),
     "unpin what is not pinned": ([], lambda c, stamp: c.pin(False, stamp)),
     "pin again": ([PINNED], lambda c, stamp: c.pin(True, stamp)),
     "unarchive what is not archived": ([], lambda c, stamp: c.archive(False, stamp)),

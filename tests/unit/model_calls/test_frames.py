@@ -13,6 +13,7 @@ from backend.model_calls.frames import (
     Chunk,
     chunk_frame,
     payloads,
+    prefill_frame,
     split_texts,
     started_frame,
 )
@@ -62,4 +63,17 @@ def test_empty_texts_are_left_out_of_a_frame() -> None:
         "s": 4,
         "g": "b",
     }
-    assert started_frame(call_id, None) == {"c": str(call_id), "r": None, "state": "started"}
+    owner_id = uuid4()
+    assert started_frame(call_id, None, None, owner_id) == {
+        "c": str(call_id),
+        "r": None,
+        "state": "started",
+        "v": None,
+        "o": str(owner_id),
+    }
+    assert prefill_frame(call_id, None, 256, 1000) == {
+        "c": str(call_id),
+        "r": None,
+        "state": "prefill",
+        "p": [256, 1000],
+    }

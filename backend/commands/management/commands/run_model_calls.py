@@ -28,14 +28,14 @@ class Command(BaseCommand):
 
 async def work_until_told() -> None:
     """Run one worker; a signal asks it to put its calls in order and end."""
-    runner = bootstrap.model_runner()
+    runners = [bootstrap.model_runner()]
     worker = ModelCallWorker(
         database_url=bootstrap.database_url(),
         store=bootstrap.event_store(),
         conversations=bootstrap.conversations(),
         models=bootstrap.models_seen(),
         run_command=bootstrap.run_command,
-        runner=runner,
+        runners=runners,
     )
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -43,4 +43,5 @@ async def work_until_told() -> None:
     try:
         await worker.run()
     finally:
-        await runner.aclose()
+        for runner in runners:
+            await runner.aclose()
