@@ -25,9 +25,11 @@ from backend.api.output_serializers import (
     PromptOutput,
 )
 from backend.api.pages import LIMIT_PARAMETERS, KeysetPage
+from backend.api.queue_places import places_of
 from backend.api.read_side import AFTER_PARAMETER, NOT_FOUND_REFUSAL, QUERY_REFUSALS, after_position, reading
 from backend.application.history import call_event_ids, previous_call_id, rebuild_own_prompt
 from backend.domain.errors import UnknownModelCall
+from backend.domain.outcomes import PENDING
 from projections.model_calls import queries as model_calls
 
 
@@ -59,7 +61,7 @@ class ModelCallView(APIView):
         responses={200: ModelCallOutput, **QUERY_REFUSALS, **NOT_FOUND_REFUSAL},
     )
     def get(self, request: Request, call_id: UUID) -> Response:
-        """One call: attempts, timings, usage, parameters, digests, outcome, and its events' places."""
+        """One call: where it waits, attempts, timings, usage, parameters, digests, outcome, and its events' places."""
         with reading(request, "model_calls") as snapshot:
             row = model_calls.get_model_call(call_id=call_id, owner_id=_visible_owner(person_asking(request)))
             position = snapshot.position
@@ -68,7 +70,8 @@ class ModelCallView(APIView):
         # The read table keeps places; what an event calls itself stands in the event.
         event_ids = call_event_ids(bootstrap.event_store(), call_id)
         row.events = [{**entry, "event_id": event_ids[entry["version"]]} for entry in row.events]
-        return Response(ModelCallOutput(row, context={"position": str(position)}).data)
+        queue = places_of([call_id]).get(call_id) if row.outcome == PENDING else None
+        return Response(ModelCallOutput(row, context={"position": str(position), "queue": queue}).data)
 
 
 class PromptView(APIView):

@@ -292,6 +292,9 @@ class ModelCallRowOutput(_Output):
     purpose = serializers.CharField(help_text="reply, title, replay or external.")
     source = serializers.CharField(help_text="browser, api or openai.")  # type: ignore[assignment]  # a field of the answer, not DRF's `source`
     model = serializers.CharField()
+    runner = serializers.CharField(
+        allow_null=True, help_text="Where it goes; null for calls from before runners had names."
+    )
     requested_at = serializers.DateTimeField()
     started_at = serializers.DateTimeField(allow_null=True)
     ended_at = serializers.DateTimeField(allow_null=True)
@@ -309,7 +312,19 @@ class ModelCallPageOutput(_PageOutput):
     results = ModelCallRowOutput(many=True)
 
 
+class QueuePlaceOutput(_Output):
+    place = serializers.IntegerField(
+        allow_null=True, help_text="1 is next; null while it waits for its next attempt."
+    )
+    waiting = serializers.IntegerField(help_text="How many calls stand in line for this runner.")
+    runner = serializers.CharField(allow_null=True)
+    retry_at = serializers.DateTimeField(
+        allow_null=True, help_text="When the next attempt is made, where one failed and is made again."
+    )
+
+
 class ModelCallOutput(ModelCallRowOutput):
+    queue = serializers.SerializerMethodField(help_text="Where it stands while it waits; null otherwise.")
     version = serializers.IntegerField()
     params = serializers.JSONField(help_text="Numbers as decimal texts, as they are stored.")
     leaf_id = serializers.UUIDField(allow_null=True)
@@ -333,6 +348,11 @@ class ModelCallOutput(ModelCallRowOutput):
     def get_position(self, row: Any) -> str:
         position: str = self.context["position"]
         return position
+
+    @extend_schema_field(QueuePlaceOutput(allow_null=True))
+    def get_queue(self, row: Any) -> dict[str, Any] | None:
+        found: dict[str, Any] | None = self.context["queue"]
+        return found
 
 
 class PromptMessageOutput(_Output):

@@ -27,11 +27,14 @@ def first_words(content: str) -> str:
 
 
 def title_from_model(answer: str) -> str | None:
-    """What a model gave when it was asked for a title, or None where nothing of it is one."""
+    """What a model gave when it was asked for a title, or None where nothing of it is one.
+
+    A small model may go on with the conversation instead; a line too long for a title is none.
+    """
     for line in _THOUGHTS.sub("", answer).splitlines():
         text = _LABEL.sub("", " ".join(line.strip(_MARKS).split())).strip(_MARKS).rstrip(_END).strip(_MARKS)
         if any(character.isalnum() for character in text):
-            return _cut(text)
+            return text if len(text) <= LENGTH else None
     return None
 
 

@@ -39,7 +39,7 @@ def test_the_first_words_of_a_message(content: str, title: str) -> None:
         ("Is the sky blue?", "Is the sky blue?"),
         ("...", None),
         ("", None),
-        ("word " * 40, "word word word word word word word word word word word word…"),
+        ("You can use `my_list[::-1]` or `my_list.reverse()` to reverse a list in Python.", None),
     ],
 )
 def test_a_models_answer_is_tidied(answer: str, title: str | None) -> None:
