@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any, Final
 
 import psycopg
-from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
@@ -18,6 +17,8 @@ from eventsourcing.persistence import PersistenceError
 
 from backend import bootstrap
 from backend.api import runner_status
+from backend.api.runner_status import RunnerStatus
+from backend.model_runner.runner_settings import RunnerSettings
 from projections import tracking
 from projections.position_table import STOPPED
 
@@ -102,11 +103,18 @@ def _pending_migrations() -> int:
 
 
 def _runner() -> dict[str, Any]:
-    status = runner_status.last_known()
+    """Of the first runner, the one that conversations begin with; `others` by name."""
+    statuses = {status.runner.name: status for status in runner_status.last_known()}
+    first, *others = bootstrap.runners().all
+    told = _state_of(first, statuses.get(first.name))
+    return {
+        **told,
+        "others": {runner.name: _state_of(runner, statuses.get(runner.name)) for runner in others},
+    }
+
+
+def _state_of(runner: RunnerSettings, status: RunnerStatus | None) -> dict[str, Any]:
     if status is None:
-        return {
-            "state": "unknown",
-            "kind": "built-in" if settings.MODEL_RUNNER_IS_BUILT_IN else "openai-compatible",
-        }
+        return {"state": "unknown", "kind": runner.kind}
     state = "reachable" if status.reachable else "unreachable"
-    return {"state": state, "kind": status.kind, "error": status.error, "models": len(status.models)}
+    return {"state": state, "kind": runner.kind, "error": status.error, "models": len(status.models)}

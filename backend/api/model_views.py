@@ -1,4 +1,4 @@
-"""Which models there are to talk to, from the configured runner."""
+"""Which models there are to talk to, from all configured runners."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from rest_framework.views import APIView
 
 from backend import bootstrap
 from backend.api import runner_status
-from backend.api.output_serializers import ModelListOutput
+from backend.api.model_outputs import ModelListOutput
 from backend.api.read_side import AFTER_PARAMETER, QUERY_REFUSALS, after_position
 from backend.api.runner_status import RunnerStatus
 from backend.application.runner_port import RunnerModel
+from backend.bootstrap.runners import Offer, offers
 
 _NAMES: Final = {"smollm2-135m-instruct": "SmolLM2 135M"}
 
@@ -27,48 +28,77 @@ class ModelListView(APIView):
         responses={200: ModelListOutput, **QUERY_REFUSALS},
     )
     def get(self, request: Request) -> Response:
-        """The models of the configured runner, and whether it can be reached; if not, why not."""
+        """The models of all configured runners, and whether each can be reached; if not, why not."""
         after_position(request)
         position = bootstrap.event_store().end()
-        status = runner_status.current()
-        models = _with_the_configured_one(status.models)
-        if status.reachable and models:
-            # Conversations of an installation without MODEL_RUNNER_MODEL begin with this one.
-            bootstrap.remember_first_model(models[0].id)
-            bootstrap.models_seen().remember_listed(status.name, models)
-        chosen = settings.MODEL_RUNNER_MODEL or (models[0].id if models else None)
+        statuses = runner_status.current()
+        _remember(statuses)
+        listed = offers(_with_the_configured_one(statuses))
+        chosen = settings.MODEL_RUNNER_MODEL or (listed[0].id if listed else None)
+        by_name = {status.runner.name: status for status in statuses}
         return Response(
             {
-                "results": [_model(model, status, is_default=model.id == chosen) for model in models],
-                "runners": [
-                    {
-                        "name": status.name,
-                        "url": status.url,
-                        "kind": status.kind,
-                        "reachable": status.reachable,
-                        "error": status.error,
-                    }
+                "results": [
+                    _model(offer, by_name[offer.runner], is_default=offer.id == chosen) for offer in listed
                 ],
+                "runners": [_runner(status) for status in statuses],
                 "position": str(position),
             }
         )
 
 
-def _with_the_configured_one(models: tuple[RunnerModel, ...]) -> tuple[RunnerModel, ...]:
-    """The installation's own choice comes even where the runner does not list it, or cannot be asked."""
+def _remember(statuses: tuple[RunnerStatus, ...]) -> None:
+    """Keep what was told for commands, which never ask a runner."""
+    for status in statuses:
+        if status.reachable:
+            bootstrap.models_seen().remember_listed(status.runner.name, status.models)
+    first = statuses[0]
+    if first.reachable and first.models:
+        # Conversations of an installation without MODEL_RUNNER_MODEL begin with this one.
+        bootstrap.remember_first_model(first.models[0].id)
+
+
+def _with_the_configured_one(statuses: tuple[RunnerStatus, ...]) -> list[tuple[str, tuple[RunnerModel, ...]]]:
+    """The installation's own choice comes even where no runner lists it, or none can be asked."""
+    listed = [(status.runner.name, status.models) for status in statuses]
     configured = settings.MODEL_RUNNER_MODEL
-    if not configured or any(model.id == configured for model in models):
-        return models
-    return (RunnerModel(configured, demonstration=settings.MODEL_RUNNER_IS_BUILT_IN), *models)
+    if not configured or any(offer.id == configured for offer in offers(listed)):
+        return listed
+    name, models = listed[0]
+    own = RunnerModel(configured, demonstration=settings.MODEL_RUNNER_IS_BUILT_IN)
+    return [(name, (own, *models)), *listed[1:]]
 
 
-def _model(model: RunnerModel, status: RunnerStatus, *, is_default: bool) -> dict[str, Any]:
+def _model(offer: Offer, status: RunnerStatus, *, is_default: bool) -> dict[str, Any]:
+    model = offer.model
     return {
-        "id": model.id,
+        "id": offer.id,
         "name": _NAMES.get(model.id, model.id.rpartition("/")[2] or model.id),
-        "runner": status.name,
+        "runner": offer.runner,
         "context_tokens": model.context_tokens,
+        "size_bytes": model.size_bytes,
+        "loaded": model.loaded,
         "reachable": status.reachable,
+        "error": model.error,
         "demonstration": model.demonstration,
         "default": is_default,
     }
+
+
+def _runner(status: RunnerStatus) -> dict[str, Any]:
+    runner = status.runner
+    return {
+        "name": runner.name,
+        "url": client_address(runner.url),
+        "kind": runner.kind,
+        "limit": runner.limit,
+        "reachable": status.reachable,
+        "error": status.error,
+        "models": len(status.models),
+    }
+
+
+def client_address(url: str) -> str:
+    """The address without the account that may stand in it."""
+    scheme, separator, rest = url.partition("://")
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}"

@@ -373,27 +373,3 @@ class PromptOutput(_Output):
         allow_null=True, help_text="The call of the nearest earlier reply on that branch."
     )
     position = serializers.CharField(help_text=_POSITION_HELP)
-
-
-class ModelOutput(_Output):
-    id = serializers.CharField(help_text="The name to give where a model is chosen.")
-    name = serializers.CharField(help_text="The name to show.")
-    runner = serializers.CharField()
-    context_tokens = serializers.IntegerField(allow_null=True)
-    reachable = serializers.BooleanField()
-    demonstration = serializers.BooleanField(help_text="A small model that shows that everything works.")
-    default = serializers.BooleanField()
-
-
-class RunnerOutput(_Output):
-    name = serializers.CharField()
-    url = serializers.CharField()
-    kind = serializers.CharField(help_text="built-in or openai-compatible.")
-    reachable = serializers.BooleanField()
-    error = serializers.CharField(allow_null=True)
-
-
-class ModelListOutput(_Output):
-    results = ModelOutput(many=True)
-    runners = RunnerOutput(many=True)
-    position = serializers.CharField()

@@ -1,6 +1,7 @@
-"""What the configured model runner offers, asked rarely and never waited for long.
+"""What the configured model runners offer, asked rarely, all at the same time, and never waited for long.
 
-A page that lists models must not hang because a runner does. May not start or change a runner.
+A page that lists models must not hang because a runner does: each runner has a memory of its own, and one that was
+asked before is answered for from there. May not start or change a runner.
 """
 
 from __future__ import annotations
@@ -8,86 +9,105 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from typing import Final
 
-from django.conf import settings
-
 from backend import bootstrap
 from backend.application.runner_port import RunnerFailure, RunnerModel
+from backend.bootstrap.runners import client_for
+from backend.model_runner.runner_settings import RunnerSettings
 
 FRESH_S: Final = 3.0
 PATIENCE_S: Final = 2.0
+A_MOMENT_S: Final = 0.04
+"""How long an answer is waited for where an older one can be given: enough for a runner that is well."""
+ASKED_AT_ONCE: Final = 8
 
 
 @dataclass(frozen=True)
 class RunnerStatus:
     """models: the last ones the runner told of, also while it cannot be reached. asked_at: monotonic."""
 
-    name: str
-    url: str
-    kind: str
+    runner: RunnerSettings
     reachable: bool
     error: str | None
     models: tuple[RunnerModel, ...]
     asked_at: float
 
-
-_asking = threading.Lock()
-_last: RunnerStatus | None = None
-
-
-def current() -> RunnerStatus:
-    """The runner's state, at most a few seconds old. Waits for the runner at most PATIENCE_S."""
-    with _asking:
-        status = _fresh() or _ask()
-        return status
+    @property
+    def is_fresh(self) -> bool:
+        return time.monotonic() - self.asked_at < FRESH_S
 
 
-def last_known() -> RunnerStatus | None:
-    """The state as last seen, at once; asks anew in the background when that was a while ago."""
-    status = _fresh()
-    if status is None and not _asking.locked():
-        threading.Thread(target=current, name="ask-runner", daemon=True).start()
-    return status or _last
+_lock = threading.Lock()
+_asking = ThreadPoolExecutor(ASKED_AT_ONCE, thread_name_prefix="ask-runner")
+_pending: dict[tuple[str, str], Future[None]] = {}
+_last: dict[tuple[str, str], RunnerStatus] = {}
+
+
+def current() -> tuple[RunnerStatus, ...]:
+    """Every runner's state, in the configured order. Only a runner that was never asked is waited for, PATIENCE_S at most."""
+    runners = bootstrap.runners().all
+    asked = [(runner, _ask(runner)) for runner in runners]
+    unknown = [future for runner, future in asked if future is not None and _key(runner) not in _last]
+    others = [future for _, future in asked if future is not None and future not in unknown]
+    wait(unknown, PATIENCE_S + 1)
+    wait(others, A_MOMENT_S)
+    return tuple(_last.get(_key(runner)) or _silent(runner) for runner in runners)
+
+
+def last_known() -> tuple[RunnerStatus, ...]:
+    """The states as last seen, at once; those that are not fresh are asked for in the background."""
+    runners = bootstrap.runners().all
+    for runner in runners:
+        _ask(runner)
+    return tuple(_last[_key(runner)] for runner in runners if _key(runner) in _last)
 
 
 def forget() -> None:
     """Ask anew next time, whoever was asked before."""
-    global _last
-    _last = None
+    with _lock:
+        _last.clear()
+        _pending.clear()
 
 
-def _fresh() -> RunnerStatus | None:
-    if _last is not None and time.monotonic() - _last.asked_at < FRESH_S:
-        return _last
-    return None
+def _key(runner: RunnerSettings) -> tuple[str, str]:
+    return runner.name, runner.url
 
 
-def _ask() -> RunnerStatus:
-    global _last
-    before = _last.models if _last is not None else ()
-    status = asyncio.run(_list_models(before))
-    _last = replace(status, asked_at=time.monotonic())
-    return _last
+def _ask(runner: RunnerSettings) -> Future[None] | None:
+    """Have the runner asked, if its state is not fresh; whoever comes meanwhile waits for the same answer."""
+    key = _key(runner)
+    with _lock:
+        before = _last.get(key)
+        if before is not None and before.is_fresh:
+            return None
+        pending = _pending.get(key)
+        if pending is None or pending.done():
+            pending = _pending[key] = _asking.submit(_look, runner, () if before is None else before.models)
+        return pending
 
 
-async def _list_models(before: tuple[RunnerModel, ...]) -> RunnerStatus:
-    runner = bootstrap.model_runner()
-    kind = "built-in" if settings.MODEL_RUNNER_IS_BUILT_IN else "openai-compatible"
-    status = RunnerStatus(
-        runner.name, runner.url, kind, reachable=True, error=None, models=before, asked_at=0.0
-    )
+def _look(runner: RunnerSettings, before: tuple[RunnerModel, ...]) -> None:
+    status = asyncio.run(_list_models(runner, before))
+    with _lock:
+        _last[_key(runner)] = replace(status, asked_at=time.monotonic())
+
+
+async def _list_models(runner: RunnerSettings, before: tuple[RunnerModel, ...]) -> RunnerStatus:
+    client = client_for(runner)
     try:
         async with asyncio.timeout(PATIENCE_S):
-            return replace(status, models=await runner.list_models())
+            return RunnerStatus(runner, True, None, await client.list_models(), 0.0)
     except RunnerFailure as failure:
-        return replace(status, reachable=False, error=failure.message)
+        return RunnerStatus(runner, False, failure.message, before, 0.0)
     except TimeoutError:
-        return replace(
-            status,
-            reachable=False,
-            error=f"The model runner has not answered within {PATIENCE_S:.0f} seconds.",
-        )
+        return replace(_silent(runner), models=before)
     finally:
-        await runner.aclose()
+        await client.aclose()
+
+
+def _silent(runner: RunnerSettings) -> RunnerStatus:
+    error = f"The model runner has not answered within {PATIENCE_S:.0f} seconds."
+    return RunnerStatus(runner, reachable=False, error=error, models=(), asked_at=0.0)

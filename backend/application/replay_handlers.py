@@ -188,6 +188,8 @@ def _ask(loaded: Loaded, replay: Replay, turn: ReplayTurn, message_id: UUID, han
 def _known(model: str | None, handling: Handling) -> str | None:
     """The model as it was asked for. Raises UnknownModel where the runners are known not to offer it."""
     known = handling.services.models.known_models()
-    if model is not None and known is not None and model not in known:
+    if model is None or known is None:
+        return model
+    if handling.services.runners.choose(model).model not in known:
         raise UnknownModel(model, known)
     return model

@@ -14,11 +14,17 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True)
 class RunnerModel:
-    """One model that a runner offers. `context_tokens` is None where the runner does not tell."""
+    """One model that a runner offers. None stands for what the runner does not tell.
+
+    size_bytes: of its file. loaded: whether it is in memory now. error: why it cannot be used.
+    """
 
     id: str
     context_tokens: int | None = None
     demonstration: bool = False
+    size_bytes: int | None = None
+    loaded: bool | None = None
+    error: str | None = None
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ import random
 import time
 from datetime import UTC, datetime
 from threading import Lock
-from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 from django.conf import settings
@@ -19,15 +18,14 @@ from django.core.cache import cache
 from backend.application.conversations import Conversations
 from backend.application.execution import Handling, Services
 from backend.application.handlers import handle
-from backend.application.ports import Answer, IdempotencyKey, InstallationDefaults, OneRunner
-from backend.application.runner_port import ModelRunner
+from backend.application.ports import Answer, IdempotencyKey, InstallationDefaults
 from backend.bootstrap.models_seen import ModelsSeen
+from backend.bootstrap.runners import Runners
 from backend.domain.commands import Command
 from backend.domain.titles import UNTITLED
 from backend.event_store.store import PostgresEventStore
 from backend.model_calls.companions import COMPANION_STEPS
 from backend.model_calls.replay_directory import conversation_of_replay
-from backend.model_runner.http_client import HttpModelRunner
 
 __all__ = [
     "conversation_of_replay",
@@ -35,11 +33,11 @@ __all__ = [
     "database_url",
     "default_model",
     "event_store",
-    "model_runner",
     "models_seen",
     "remember_first_model",
     "reset",
     "run_command",
+    "runners",
     "services",
 ]
 
@@ -113,7 +111,7 @@ def services() -> Services:
         store=event_store(),
         conversations=conversations(),
         models=_models_seen,
-        runners=OneRunner(model_runner_name(), settings.MODEL_RUNNER_CONTINUES),
+        runners=runners(),
         titles=settings.TITLES,
         clock=SystemClock(),
         ids=RandomIds(),
@@ -144,17 +142,9 @@ def run_command(
     return handle(command, handling)
 
 
-def model_runner_name() -> str:
-    return str(settings.MODEL_RUNNER_NAME or urlsplit(settings.MODEL_RUNNER_URL).netloc.rpartition("@")[2])
-
-
-def model_runner() -> ModelRunner:
-    """A client for the configured runner. It belongs to the event loop it is used in; close it there."""
-    return HttpModelRunner(
-        settings.MODEL_RUNNER_URL,
-        api_key=settings.MODEL_RUNNER_API_KEY or None,
-        name=model_runner_name(),
-    )
+def runners() -> Runners:
+    """The configured runners."""
+    return Runners(settings.MODEL_RUNNERS, _models_seen)
 
 
 def reset() -> None:

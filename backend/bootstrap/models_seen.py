@@ -16,48 +16,58 @@ from django.db import close_old_connections
 
 from backend.application.runner_port import RunnerModel
 
-_LISTED: Final = "models-listed"
-_CONTEXTS: Final = "models-context-tokens"
-_REFUSED: Final = "models-context-refused"
+# Named anew since they are kept for each runner: what an earlier release left there has another shape.
+_LISTED: Final = "runners-models-listed"
+_CONTEXTS: Final = "runners-models-context-tokens"
+_REFUSED: Final = "runners-models-context-refused"
+_Key = tuple[str, str]
+"""A runner's name and a model."""
 FRESH_S: Final = 3.0
 REFUSED_S: Final = 24 * 3600
 """How long a refusal counts. A runner may be given more room without its list of models telling so."""
 
 
 class ModelsSeen:
-    """Implements backend.application.ports.ModelKnowledge. Safe to share between threads."""
+    """Implements backend.application.ports.ModelKnowledge and ModelMemory. Safe to share between threads."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._read_at: float | None = None
-        self._listed: frozenset[str] | None = None
-        self._contexts: dict[str, int] = {}
-        self._refused: dict[str, int] = {}
+        self._listed: dict[str, frozenset[str]] = {}
+        self._contexts: dict[_Key, int] = {}
+        self._refused: dict[_Key, int] = {}
 
     def context_tokens(self, runner: str, model: str) -> int | None:
         self._read_if_old()
-        return self._refused.get(model) or self._contexts.get(model)
+        return self._refused.get((runner, model)) or self._contexts.get((runner, model))
 
     def known_models(self) -> frozenset[str] | None:
         self._read_if_old()
-        return self._listed
+        return frozenset().union(*self._listed.values()) if self._listed else None
+
+    def listed(self, runner: str) -> frozenset[str] | None:
+        """The models that this runner listed last, or None where it never did."""
+        self._read_if_old()
+        return self._listed.get(runner)
 
     def remember_listed(self, runner: str, models: Iterable[RunnerModel]) -> None:
         """Keep what runners offer now, and the context sizes they told of."""
         listed = list(models)
         names = frozenset(model.id for model in listed)
-        told = {model.id: model.context_tokens for model in listed if model.context_tokens is not None}
+        told = {
+            (runner, model.id): model.context_tokens for model in listed if model.context_tokens is not None
+        }
         self._read_if_old()
         # Only writes what is news: pages ask for the list of models all the time.
-        if names != self._listed:
-            cache.set(_LISTED, names, timeout=None)
-        news = {model: size for model, size in told.items() if self._contexts.get(model) != size}
+        if names != self._listed.get(runner):
+            cache.set(_LISTED, {**cache.get(_LISTED, {}), runner: names}, timeout=None)
+        news = {key: size for key, size in told.items() if self._contexts.get(key) != size}
         if news:
             cache.set(_CONTEXTS, {**cache.get(_CONTEXTS, {}), **news}, timeout=None)
             refused = cache.get(_REFUSED, {})
             if refused.keys() & news.keys():
                 # The runner was started anew with another size, so what it refused before says nothing.
-                left = {model: size for model, size in refused.items() if model not in news}
+                left = {key: size for key, size in refused.items() if key not in news}
                 cache.set(_REFUSED, left, timeout=REFUSED_S)
         self._read_again()
 
@@ -67,8 +77,9 @@ class ModelsSeen:
         Some list what a model was trained for, which is more than they were started with.
         """
         self._read_if_old()
-        if self._refused.get(model) != context_tokens:
-            refused = {**cache.get(_REFUSED, {}), model: context_tokens}
+        key = (runner, model)
+        if self._refused.get(key) != context_tokens:
+            refused = {**cache.get(_REFUSED, {}), key: context_tokens}
             cache.set(_REFUSED, refused, timeout=REFUSED_S)
         self._read_again()
 
@@ -89,7 +100,7 @@ class ModelsSeen:
         close_old_connections()
         found = cache.get_many([_LISTED, _CONTEXTS, _REFUSED])
         with self._lock:
-            self._listed = found.get(_LISTED)
+            self._listed = found.get(_LISTED, {})
             self._contexts = found.get(_CONTEXTS, {})
             self._refused = found.get(_REFUSED, {})
             self._read_at = time.monotonic()

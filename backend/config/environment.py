@@ -15,9 +15,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
-from urllib.parse import urlsplit
 
 from backend.config.builtin_settings import BUILTIN_SETTING_NAMES, BuiltinSettings, builtin_settings
+from backend.config.runner_settings import (
+    RUNNER_SETTING_NAMES,
+    RunnerSettings,
+    is_runner_setting,
+    runner_settings,
+)
 
 REPOSITORY_ROOT: Final = Path(__file__).resolve().parents[2]
 DEFAULT_ENV_FILE: Final = REPOSITORY_ROOT / ".env"
@@ -30,10 +35,7 @@ SETTING_NAMES: Final = (
     "HOST",
     "DATA_DIR",
     "DATABASE_URL",
-    "MODEL_RUNNER_URL",
-    "MODEL_RUNNER_MODEL",
-    "MODEL_RUNNER_API_KEY",
-    "MODEL_RUNNER_CONTINUES",
+    *RUNNER_SETTING_NAMES,
     *BUILTIN_SETTING_NAMES,
     "SECRET_KEY",
     "ALLOWED_HOSTS",
@@ -70,10 +72,10 @@ class Environment:
     port: int
     data_dir: Path
     database_url: str  # empty: the embedded PostgreSQL
-    model_runner_url: str  # empty: the built-in runner; never ends in a slash
+    model_runners: tuple[
+        RunnerSettings, ...
+    ]  # at least one; the first has no URL yet while it is the built-in one
     model_runner_model: str
-    model_runner_api_key: str
-    model_runner_continues: str  # AUTO, YES or NO
     builtin: BuiltinSettings
     secret_key: str
     allowed_hosts: tuple[str, ...]
@@ -89,11 +91,9 @@ class Environment:
     runner_kind: str  # "builtin" where the supervisor runs the runner, else empty
 
     @property
-    def runner_continues_replies(self) -> bool:
-        """Whether a prompt may end with an assistant message; the built-in llama.cpp goes on from one."""
-        if self.model_runner_continues == "AUTO":
-            return self.runner_kind == "builtin"
-        return self.model_runner_continues == "YES"
+    def model_runner_url(self) -> str:
+        """Of the first runner; empty: the built-in one, which the supervisor starts."""
+        return self.model_runners[0].url
 
     @property
     def is_loopback(self) -> bool:
@@ -157,9 +157,12 @@ def raw_settings(
     """The settings as text, unchecked; the process environment wins over `.env`. Unknown names are left out."""
     environ = os.environ if environ is None else environ
     from_file = read_env_file(env_file) if env_file is not None else {}
-    names = (*SETTING_NAMES, RUNNER_KIND_VARIABLE)
-    merged = {name: from_file[name] for name in names if name in from_file}
-    merged.update({name: environ[name] for name in names if name in environ})
+    known = {*SETTING_NAMES, RUNNER_KIND_VARIABLE}
+    merged = {
+        name: value
+        for name, value in (*from_file.items(), *environ.items())
+        if name in known or is_runner_setting(name)
+    }
     return {name: value.strip() for name, value in merged.items()}
 
 
@@ -176,6 +179,10 @@ def load_environment(
     reader = _Reader(raw)
     builtin, problems = builtin_settings(raw, REPOSITORY_ROOT)
     reader.problems += problems
+    runners, problems = runner_settings(
+        raw, is_built_in=raw.get(RUNNER_KIND_VARIABLE) == "builtin", slots=builtin.slots
+    )
+    reader.problems += problems
     host = reader.text("HOST", "127.0.0.1").removeprefix("[").removesuffix("]")
     loopback = is_loopback_host(host)
     data_dir = reader.folder("DATA_DIR", "var")
@@ -187,10 +194,8 @@ def load_environment(
         port=reader.number("PORT", 8000, 1, 65535),
         data_dir=data_dir,
         database_url=reader.database_url(),
-        model_runner_url=reader.model_runner_url(),
+        model_runners=runners,
         model_runner_model=reader.text("MODEL_RUNNER_MODEL", ""),
-        model_runner_api_key=reader.text("MODEL_RUNNER_API_KEY", ""),
-        model_runner_continues=reader.choice("MODEL_RUNNER_CONTINUES", "AUTO", ("AUTO", "YES", "NO")),
         builtin=builtin,
         secret_key=secret_key,
         allowed_hosts=allowed_hosts or tuple(dict.fromkeys(("127.0.0.1", "localhost", "[::1]", host))),
@@ -273,23 +278,6 @@ class _Reader:
                 f"DATABASE_URL has the scheme {scheme[:20]!r}; expected postgresql://USER:PASSWORD@HOST/NAME,"
                 " or nothing for the embedded PostgreSQL."
             )
-        return url
-
-    def model_runner_url(self) -> str:
-        url = self.text("MODEL_RUNNER_URL", "").rstrip("/")
-        if not url:
-            return ""
-        problem = "expected a URL up to and including /v1, such as http://localhost:12434/engines/v1"
-        try:
-            parts = urlsplit(url)
-            found = f"MODEL_RUNNER_URL is {parts._replace(netloc=parts.netloc.rpartition('@')[2]).geturl()!r}"
-            valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-        except ValueError:
-            found, valid = "MODEL_RUNNER_URL is not a URL", False
-        else:
-            valid = valid and parts.path.endswith("/v1") and not parts.query and not parts.fragment
-        if not valid:
-            self.problems.append(f"{found}; {problem}, or nothing for the built-in runner.")
         return url
 
     def email_url(self) -> str:

@@ -5,19 +5,22 @@ Each check raises StartError with one line: what is wrong, and what to do. Nothi
 
 from __future__ import annotations
 
+import base64
 import errno
 import http.client
 import os
 import socket
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 import psycopg
 
 from backend.config.environment import Environment
+from backend.config.runner_settings import RunnerSettings
 from backend.embedded.errors import StartError
 
 ANSWER_SECONDS: Final = 5
@@ -94,11 +97,23 @@ def check_database(url: str) -> None:
         )
 
 
-def runner_problem(environment: Environment) -> str | None:
-    """One line when the runner behind MODEL_RUNNER_URL gives no answer at all; None when it answers, even an error."""
-    request = urllib.request.Request(f"{environment.model_runner_url}/models")
-    if environment.model_runner_api_key:
-        request.add_header("Authorization", f"Bearer {environment.model_runner_api_key}")
+def runner_problems(environment: Environment) -> list[str]:
+    """One line for each runner of somebody else's that gives no answer at all; an error is an answer."""
+    others = [runner for runner in environment.model_runners if runner.url]
+    with ThreadPoolExecutor(max(1, len(others))) as asking:
+        return [problem for problem in asking.map(_runner_problem, others) if problem is not None]
+
+
+def _runner_problem(runner: RunnerSettings) -> str | None:
+    parts = urlsplit(runner.url)
+    request = urllib.request.Request(
+        f"{parts._replace(netloc=parts.netloc.rpartition('@')[2]).geturl()}/models"
+    )
+    if runner.api_key:
+        request.add_header("Authorization", f"Bearer {runner.api_key}")
+    elif parts.username is not None:
+        account = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        request.add_header("Authorization", f"Basic {base64.b64encode(account.encode()).decode()}")
     try:
         with urllib.request.urlopen(request, timeout=ANSWER_SECONDS):
             return None
@@ -108,8 +123,8 @@ def runner_problem(environment: Environment) -> str | None:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         text = reason.strerror if isinstance(reason, OSError) and reason.strerror else str(reason)
         return (
-            f"The model runner does not answer at MODEL_RUNNER_URL {shown_url(environment.model_runner_url)}: {text}."
-            " Verbatim starts all the same and keeps every message, but replies fail until the runner answers."
+            f"The model runner {runner.name} does not answer at {shown_url(runner.url)}: {text}."
+            " Verbatim starts all the same and keeps every message, but its replies fail until it answers."
         )
 
 

@@ -26,7 +26,7 @@ from backend.embedded.preflight import (
     bind_web_socket,
     check_data_dir,
     check_database,
-    runner_problem,
+    runner_problems,
 )
 from backend.embedded.processes import die_with_parent
 from backend.embedded.progress import Progress
@@ -71,10 +71,8 @@ def _run(environment: Environment, programs: Programs, progress: Progress, resou
         postgres = None
     else:
         postgres = _prepare_postgres(environment.data_dir, progress, resources)
-    if environment.model_runner_url:
-        problem = runner_problem(environment)
-        if problem is not None:
-            progress.warn(problem)
+    for problem in runner_problems(environment):
+        progress.warn(problem)
     application = Application(environment, listener, postgres, programs, progress)
 
     async def supervise() -> None:

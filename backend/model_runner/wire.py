@@ -131,8 +131,21 @@ def models_of_listing(body: bytes) -> tuple[RunnerModel, ...]:
     models: dict[str, RunnerModel] = {}
     for entry in entries:
         if isinstance(entry, Mapping) and (model_id := _text(entry.get("id"))) is not None:
-            models.setdefault(model_id, RunnerModel(model_id, _context_of(entry), is_demonstration(model_id)))
+            models.setdefault(model_id, _model_of(model_id, entry))
     return tuple(models.values())
+
+
+def _model_of(model_id: str, entry: Mapping[str, Any]) -> RunnerModel:
+    """size_bytes, loaded and error: as the built-in runner tells them."""
+    size, loaded = entry.get("size_bytes"), entry.get("loaded")
+    return RunnerModel(
+        model_id,
+        context_tokens=_context_of(entry),
+        demonstration=is_demonstration(model_id),
+        size_bytes=_positive(size),
+        loaded=loaded if isinstance(loaded, bool) else None,
+        error=_text(entry.get("error")),
+    )
 
 
 def with_context(model: RunnerModel, context_tokens: int | None) -> RunnerModel:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from django.conf import settings
 from django.test import override_settings
 
 from tests.integration.api.support import Json, Person, StandInWorker
@@ -27,7 +30,8 @@ def test_where_the_runner_goes_on_the_prompt_ends_with_the_reply(
     ann: Person, worker: StandInWorker, projected: None
 ) -> None:
     sent = cut_off(ann, worker)
-    with override_settings(MODEL_RUNNER_CONTINUES=True):
+    goes_on = tuple(replace(runner, continues=True) for runner in settings.MODEL_RUNNERS)
+    with override_settings(MODEL_RUNNERS=goes_on):
         answer = ann.command("POST", f"{sent['path']}messages/{sent['reply_id']}/continue/", {}, status=202)
     assert answer["message_id"] is None
     assert prompt_of(ann, answer["call_id"], answer["position"]) == [
@@ -45,7 +49,9 @@ def test_where_the_runner_does_not_it_is_asked_in_a_message(
     ann: Person, worker: StandInWorker, projected: None
 ) -> None:
     sent = cut_off(ann, worker)
-    answer = ann.command("POST", f"{sent['path']}messages/{sent['reply_id']}/continue/", {}, status=202)
+    does_not = tuple(replace(runner, continues=False) for runner in settings.MODEL_RUNNERS)
+    with override_settings(MODEL_RUNNERS=does_not):
+        answer = ann.command("POST", f"{sent['path']}messages/{sent['reply_id']}/continue/", {}, status=202)
     assert prompt_of(ann, answer["call_id"], answer["position"]) == [
         ("user", "Tell me a story."),
         ("assistant", "Once upon a ti"),

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import socket
 import time
+from typing import Any
 
 import pytest
 from django.conf import settings
 
+from backend import bootstrap
+from backend.application.runner_port import RunnerModel
+from backend.config.runner_settings import RunnerSettings
 from backend.model_runner.scripted import CONTEXT_TOKENS, MODEL_ID, ScriptedRunner
 from tests.integration.api.support import Person
 
@@ -19,8 +23,22 @@ def _nothing_remembered() -> None:
     runner_status.forget()
 
 
-def _use(monkeypatch: pytest.MonkeyPatch, url: str, model: str) -> None:
-    monkeypatch.setattr(settings, "MODEL_RUNNER_URL", url)
+def _runner(name: str, url: str, **fields: Any) -> RunnerSettings:
+    return RunnerSettings(
+        **{
+            "name": name,
+            "url": url,
+            "api_key": "",
+            "kind": "openai-compatible",
+            "limit": None,
+            "continues": False,
+        }
+        | fields
+    )
+
+
+def _use(monkeypatch: pytest.MonkeyPatch, url: str, model: str, *others: RunnerSettings) -> None:
+    monkeypatch.setattr(settings, "MODEL_RUNNERS", (_runner("first", url), *others))
     monkeypatch.setattr(settings, "MODEL_RUNNER_MODEL", model)
 
 
@@ -84,3 +102,62 @@ def test_a_runner_that_never_answers_does_not_hold_the_page_up(
     assert "2 seconds" in answer["runners"][0]["error"]
     assert took < 3
     assert time.monotonic() - again < 1, "the answer is remembered for a moment"
+
+
+def test_the_models_of_all_runners_are_one_list(ann: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    with ScriptedRunner().in_thread() as one, ScriptedRunner().in_thread() as two:
+        second = _runner("second", two.url.replace("//", "//ann:secret@"), kind="vllm", limit=4)
+        _use(monkeypatch, one.url, "", second)
+        answer = ann.get("/api/models/")
+
+    assert [(m["id"], m["name"], m["runner"], m["default"]) for m in answer["results"]] == [
+        (MODEL_ID, MODEL_ID, "first", True),
+        (f"second::{MODEL_ID}", MODEL_ID, "second", False),
+    ]
+    assert [(r["name"], r["kind"], r["limit"], r["models"], r["reachable"]) for r in answer["runners"]] == [
+        ("first", "openai-compatible", None, 1, True),
+        ("second", "vllm", 4, 1, True),
+    ]
+    assert "secret" not in str(answer)
+
+
+def test_a_runner_that_hangs_slows_nobody_down_once_it_is_known(
+    ann: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ScriptedRunner().in_thread() as well, socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        hanging = _runner("hanging", f"http://127.0.0.1:{silent.getsockname()[1]}/v1")
+        _use(monkeypatch, well.url, "", hanging)
+        ann.get("/api/models/")
+        monkeypatch.setattr("backend.api.runner_status.FRESH_S", 0.0)
+        began = time.monotonic()
+        answer = ann.get("/api/models/")
+        took = time.monotonic() - began
+
+    assert [m["id"] for m in answer["results"]] == [MODEL_ID]
+    assert [r["reachable"] for r in answer["runners"]] == [True, False]
+    assert took < 1.5, "it is asked anew, but not waited for"
+
+
+@pytest.mark.usefixtures("projected")
+def test_a_message_goes_to_the_runner_that_is_named(ann: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    _use(monkeypatch, "http://127.0.0.1:9/v1", "", _runner("gpu", "http://127.0.0.1:10/v1", kind="llama.cpp"))
+    bootstrap.models_seen().remember_listed("first", [RunnerModel("small")])
+    bootstrap.models_seen().remember_listed("gpu", [RunnerModel("small"), RunnerModel("large")])
+    conversation = ann.start(model="small")
+    for model, runner, sent in (
+        ("small", "first", "small"),
+        ("gpu::small", "gpu", "small"),
+        ("large", "gpu", "large"),
+        ("nobody-has-it", "first", "nobody-has-it"),
+        ("nobody::small", "first", "nobody::small"),
+    ):
+        asked = ann.send(conversation["id"], "Hello", model=model, parent_id=None)
+        call = ann.get(f"/api/model-calls/{asked['call_id']}/", after=asked["position"])
+        assert (call["runner"], call["model"]) == (runner, sent)
+        prompt = ann.get(f"/api/model-calls/{asked['call_id']}/prompt/")
+        assert prompt["identical"]
+        assert ("return_progress" in prompt["body"]) is (runner == "gpu")
+        assert call["queue"]["place"] >= 1
+        assert (call["queue"]["runner"], call["queue"]["retry_at"]) == (runner, None)

@@ -167,11 +167,72 @@ def test_a_broken_line_of_the_env_file_is_named(tmp_path: Path, line: str) -> No
 def test_whether_the_runner_continues_replies_is_known_of_the_built_in_one_and_told_of_others(
     setting: str, kind: str, expected: bool
 ) -> None:
-    environment = load(MODEL_RUNNER_CONTINUES=setting, VERBATIM_RUNNER_KIND=kind)
-    assert environment.runner_continues_replies is expected
+    environment = load(
+        MODEL_RUNNER_URL="http://localhost:12434/v1",
+        MODEL_RUNNER_CONTINUES=setting,
+        VERBATIM_RUNNER_KIND=kind,
+    )
+    assert environment.model_runners[0].continues is expected
 
 
 def test_another_word_for_whether_the_runner_continues_is_refused() -> None:
     text = problem(MODEL_RUNNER_CONTINUES="perhaps")
-    assert text.startswith("MODEL_RUNNER_CONTINUES is 'PERHAPS'")
-    assert all(word in text for word in ("AUTO", "YES", "NO"))
+    assert text == "MODEL_RUNNER_CONTINUES is 'perhaps'; expected one of auto, yes, no."
+
+
+def test_without_settings_there_is_one_built_in_runner_limited_to_its_slots() -> None:
+    [runner] = load(MODEL_SLOTS="3").model_runners
+    assert (runner.name, runner.url, runner.kind, runner.limit, runner.continues) == (
+        "built-in",
+        "",
+        "built-in",
+        3,
+        True,
+    )
+    assert runner.reports_progress
+
+
+def test_a_runner_of_ones_own_goes_by_its_host_and_has_no_limit() -> None:
+    [runner] = load(MODEL_RUNNER_URL="http://ann:secret@gpu.example:8000/v1/").model_runners
+    assert (runner.name, runner.url) == ("gpu.example:8000", "http://ann:secret@gpu.example:8000/v1")
+    assert (runner.kind, runner.limit, runner.continues) == ("openai-compatible", None, False)
+
+
+def test_further_runners_have_variables_of_their_own() -> None:
+    first, gpu, old_laptop = load(
+        MODEL_RUNNER_NAME="here",
+        MODEL_RUNNERS="gpu, old-laptop",
+        MODEL_RUNNER_GPU_URL="http://gpu:8000/v1",
+        MODEL_RUNNER_GPU_API_KEY=" key ",
+        MODEL_RUNNER_GPU_KIND="vLLM",
+        MODEL_RUNNER_GPU_LIMIT="8",
+        MODEL_RUNNER_OLD_LAPTOP_URL="http://laptop:11434/v1",
+        MODEL_RUNNER_OLD_LAPTOP_KIND="ollama",
+        MODEL_RUNNER_OLD_LAPTOP_CONTINUES="yes",
+    ).model_runners
+    assert first.name == "here"
+    assert (gpu.name, gpu.api_key, gpu.kind, gpu.limit, gpu.continues) == ("gpu", "key", "vllm", 8, False)
+    assert (old_laptop.name, old_laptop.kind, old_laptop.limit, old_laptop.continues) == (
+        "old-laptop",
+        "ollama",
+        None,
+        True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"MODEL_RUNNERS": "gpu"}, "MODEL_RUNNER_GPU_URL is not set"),
+        ({"MODEL_RUNNERS": "GPU"}, "MODEL_RUNNERS names 'GPU'"),
+        ({"MODEL_RUNNERS": "gpu gpu", "MODEL_RUNNER_GPU_URL": "http://gpu/v1"}, "the name of another runner"),
+        ({"MODEL_RUNNERS": "built-in", "MODEL_RUNNER_BUILT_IN_URL": "http://gpu/v1"}, "the name of another runner"),
+        ({"MODEL_RUNNERS": "gpu", "MODEL_RUNNER_GPU_URL": "gpu:8000"}, "or take gpu out of MODEL_RUNNERS"),
+        ({"MODEL_RUNNERS": "gpu", "MODEL_RUNNER_GPU_URL": "http://gpu/v1", "MODEL_RUNNER_GPU_KIND": "tgi"}, "is 'tgi'"),
+        ({"MODEL_RUNNER_LIMIT": "0"}, "MODEL_RUNNER_LIMIT is '0'; expected a whole number from 1 to 1000"),
+        ({"MODEL_RUNNER_API_KEY": "schlüssel"}, "MODEL_RUNNER_API_KEY holds characters that an HTTP header cannot carry"),
+        ({"MODEL_RUNNER_NAME": "a::b"}, "without two colons in a row"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_runner_is_named(settings: dict[str, str], words: str) -> None:
+    assert words in problem(**settings)

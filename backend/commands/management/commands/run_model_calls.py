@@ -28,14 +28,16 @@ class Command(BaseCommand):
 
 async def work_until_told() -> None:
     """Run one worker; a signal asks it to put its calls in order and end."""
-    runners = [bootstrap.model_runner()]
+    runners = bootstrap.runners()
+    clients = runners.clients()
     worker = ModelCallWorker(
         database_url=bootstrap.database_url(),
         store=bootstrap.event_store(),
         conversations=bootstrap.conversations(),
         models=bootstrap.models_seen(),
         run_command=bootstrap.run_command,
-        runners=runners,
+        runners=clients,
+        runner_limits=runners.limits(),
     )
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -43,5 +45,5 @@ async def work_until_told() -> None:
     try:
         await worker.run()
     finally:
-        for runner in runners:
-            await runner.aclose()
+        for client in clients:
+            await client.aclose()

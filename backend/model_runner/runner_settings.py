@@ -1,0 +1,33 @@
+"""What is to be known of a model runner before it is asked anything. Which runners there are, the configuration says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+BUILT_IN: Final = "built-in"
+LLAMA_CPP: Final = "llama.cpp"
+OPENAI_COMPATIBLE: Final = "openai-compatible"
+KINDS: Final = (BUILT_IN, LLAMA_CPP, "docker-model-runner", "ollama", "vllm", OPENAI_COMPATIBLE)
+LLAMA_SERVERS: Final = frozenset({BUILT_IN, LLAMA_CPP})
+"""Kinds that go on from an assistant message, and tell how far they have come with reading a prompt."""
+
+
+@dataclass(frozen=True)
+class RunnerSettings:
+    """One runner. url: never ends in a slash; empty for the built-in one before it runs.
+
+    limit: calls at the same time, or None. continues: it goes on from a prompt that ends with an assistant message.
+    """
+
+    name: str
+    url: str
+    api_key: str
+    kind: str
+    limit: int | None
+    continues: bool
+
+    @property
+    def reports_progress(self) -> bool:
+        """Whether it can be asked to tell how far it has come with reading the prompt."""
+        return self.kind in LLAMA_SERVERS
