@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -115,6 +116,50 @@ async def test_a_runner_that_is_not_there_is_said_to_be_so(world: World) -> None
     assert "Start it, then retry" in reply.error.message
     attempts = [(end["attempt"], end["final"]) for _, end in world.ends_of_attempts(asked)]
     assert attempts == [(1, False), (2, False), (3, True)]
+
+
+@pytest.mark.parametrize(
+    ("script", "content"),
+    [
+        (Script().never(), ""),
+        (Script().headers().hold(), ""),
+        (
+            Script().data({"choices": [], "prompt_progress": {"total": 900, "processed": 256}}).ping().hold(),
+            "",
+        ),
+        (Script().text("So far").hold(), "So far"),
+    ],
+    ids=["no answer yet", "headers only", "reading the prompt", "in mid-stream"],
+)
+async def test_a_cancel_closes_the_connection_whatever_the_runner_is_doing(
+    world: World, scripted: ScriptedRunner, client: HttpModelRunner, script: Script, content: str
+) -> None:
+    scripted.play(script)
+    async with working(world, client):
+        asked = world.ask()
+        await eventually(lambda: scripted.completions)
+        await asyncio.sleep(0.2)
+        world.cancel(asked)
+        reply = await world.reply_of(asked)
+        await eventually(lambda: scripted.completions[0].closed_early, 2)
+    assert (reply.content, reply.outcome, reply.error) == (content, "cancelled", None)
+    assert len(scripted.completions) == 1
+
+
+async def test_how_far_the_prompt_is_read_is_told(
+    world: World, scripted: ScriptedRunner, client: HttpModelRunner, ears: Ears
+) -> None:
+    progress = Script()
+    for processed in (256, 512, 900):
+        progress.data({"choices": [], "prompt_progress": {"total": 900, "processed": processed}}).sleep(50)
+    scripted.play(progress.text("Read.").complete())
+    async with working(world, client):
+        asked = world.ask()
+        reply = await world.reply_of(asked)
+    assert reply.content == "Read."
+    told = [frame["p"] for frame in ears.frames if frame.get("state") == "prefill"]
+    assert told[-1] == [900, 900]
+    assert told == sorted(told)
 
 
 async def test_a_cancel_in_mid_stream_closes_the_connection(
