@@ -26,9 +26,8 @@ from backend.embedded.processes import ChildCommand
 from backend.embedded.progress import Progress
 from backend.embedded.supervisor import Supervisor
 
-BUILTIN_MODEL: Final = "smollm2-135m-instruct"
 DATABASE_SECONDS: Final = 90.0
-RUNNER_SECONDS: Final = 120.0
+RUNNER_SECONDS: Final = 900.0  # a large model on a slow disk
 READY_SECONDS: Final = 120.0
 MANAGE: Final = str(REPOSITORY_ROOT / "backend" / "manage.py")
 LOOPBACK: Final = "127.0.0.1"
@@ -67,6 +66,8 @@ class Application:
         self._progress = progress
         self._logs = environment.data_dir / "logs"
         self._runner_port = _ReservedPort() if not environment.model_runner_url else None
+        # The id of the model that is loaded first, if the runner is ours.
+        self._model = environment.model_runner_model or environment.builtin.model_id
         self._readiness = Answer(0, "")
 
     async def start(self, supervisor: Supervisor) -> None:
@@ -75,6 +76,8 @@ class Application:
         Raises StartError.
         """
         began = time.monotonic()
+        if self._runner_port is not None:
+            await self._check_model(supervisor)
         if self._postgres is not None:
             supervisor.start_together([self._postgres_plan(self._postgres)])
         if self._runner_port is not None:
@@ -91,7 +94,7 @@ class Application:
             supervisor.start_together(self._application_plans())
             await self._wait_for_readiness(supervisor)
         if self._runner_port is not None:
-            with self._progress.step("Waiting for the model", f"{BUILTIN_MODEL} is loaded"):
+            with self._progress.step("Waiting for the model", f"{self._model} is loaded"):
                 await self._wait_for_runner(supervisor, self._runner_port)
         await self._show_setup_code(supervisor)
         seconds = time.monotonic() - began
@@ -124,8 +127,28 @@ class Application:
         )
 
     def _runner_plan(self, port: _ReservedPort) -> PartPlan:
-        arguments = (*self._programs.runner, "--host", LOOPBACK, "--port", str(port.number))
-        return self._plan("runner", arguments)
+        where = ("--host", LOOPBACK, "--port", str(port.number))
+        return self._plan("runner", (*self._programs.runner, *where, *self._model_arguments()))
+
+    def _model_arguments(self) -> tuple[str, ...]:
+        """What the built-in runner must know of its settings: it reads none itself."""
+        settings = self._environment.builtin
+        mine = (f"--model={settings.model_path}", f"--model-id={settings.model_id}")
+        return (
+            *(mine if settings.model_path else ()),
+            f"--models-dir={settings.models_dir}",
+            f"--first={self._environment.model_runner_model}",
+            f"--context={settings.context_tokens}",
+            f"--slots={settings.slots}",
+            f"--threads={settings.threads}",
+            f"--loaded={settings.loaded}",
+        )
+
+    async def _check_model(self, supervisor: Supervisor) -> None:
+        """Raises StartError for a model of somebody's own that is not there, before anything is started."""
+        if self._environment.builtin.model_path or self._environment.model_runner_model:
+            command = self._python((*self._programs.runner, "--check", *self._model_arguments()))
+            await supervisor.run_command("Looking for the model", command, self._logs / "runner.log")
 
     def _application_plans(self) -> list[PartPlan]:
         descriptor = self._listener.fileno()
@@ -154,7 +177,7 @@ class Application:
             environment["DATABASE_URL"] = self._postgres.url()
         if self._runner_port is not None:
             environment["MODEL_RUNNER_URL"] = f"http://{LOOPBACK}:{self._runner_port.number}/v1"
-            environment["MODEL_RUNNER_MODEL"] = self._environment.model_runner_model or BUILTIN_MODEL
+            environment["MODEL_RUNNER_MODEL"] = self._model
             environment[RUNNER_KIND_VARIABLE] = "builtin"
         return ChildCommand(
             arguments=(sys.executable, *arguments),
@@ -182,12 +205,12 @@ class Application:
     async def _wait_for_runner(self, supervisor: Supervisor, port: _ReservedPort) -> None:
         async def answers() -> bool:
             host = f"{LOOPBACK}:{port.number}"
-            return (await ask(LOOPBACK, port.number, "/v1/models", host_header=host)).status == 200
+            return (await ask(LOOPBACK, port.number, "/health", host_header=host)).status == 200
 
         if not await supervisor.wait_until(answers, seconds=RUNNER_SECONDS):
             raise StartError(
                 f"The built-in runner did not load its model within {RUNNER_SECONDS:.0f} s."
-                f" Read {self._logs / 'runner.log'}, or set MODEL_RUNNER_URL to another runner."
+                f" Read {self._logs / 'runner.log'}; set MODEL_PATH to a smaller model, or MODEL_RUNNER_URL to another runner."
             )
 
     async def _wait_for_readiness(self, supervisor: Supervisor) -> None:

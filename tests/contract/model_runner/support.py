@@ -14,7 +14,10 @@ SHORT = RunnerTimeouts(connect=1.0, first_token=0.5, between_chunks=0.5, after_f
 PATIENT = RunnerTimeouts(first_token=60.0, between_chunks=60.0)
 
 
-def body_asking(text: str, *, max_tokens: int = 12, model: str = "any") -> bytes:
+BUILTIN_MODEL = "smollm2-135m-instruct"
+
+
+def body_asking(text: str, *, max_tokens: int = 12, model: str = BUILTIN_MODEL) -> bytes:
     request = {
         "max_tokens": max_tokens,
         "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": text}],

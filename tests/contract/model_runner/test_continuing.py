@@ -17,7 +17,7 @@ from backend.application.runner_port import Finished, ModelRunner
 from backend.domain import outcomes
 from backend.event_store.memory import InMemoryEventStore
 from backend.model_runner.http_client import HttpModelRunner
-from tests.contract.model_runner.support import PATIENT, ask, text_of
+from tests.contract.model_runner.support import BUILTIN_MODEL, PATIENT, ask, text_of
 from tests.support.core import Core
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.real_model]
@@ -40,7 +40,7 @@ def body_of(*said: str, max_tokens: int) -> bytes:
     request = {
         "max_tokens": max_tokens,
         "messages": [{"role": roles[place % 2], "content": content} for place, content in enumerate(said)],
-        "model": "any",
+        "model": BUILTIN_MODEL,
         "stream": True,
         "temperature": 0,
     }

@@ -11,7 +11,7 @@ import pytest_asyncio
 from backend.application.runner_port import Delta, Finished, ModelRunner, ResponseIdentity, StillThere, Usage
 from backend.model_runner.http_client import HttpModelRunner
 from backend.model_runner.scripted import ScriptedRunner
-from tests.contract.model_runner.support import PATIENT, ask, body_asking, text_of
+from tests.contract.model_runner.support import BUILTIN_MODEL, PATIENT, ask, body_asking, text_of
 
 pytestmark = pytest.mark.asyncio
 
@@ -43,11 +43,11 @@ async def test_a_reply_streams_in_pieces_and_ends_with_a_reason_and_usage(runner
 
 
 async def test_who_answers_is_told_before_the_text_and_once(runner: ModelRunner) -> None:
-    events, _ = await ask(runner, body_asking("Say hello.", model="smollm2-135m-instruct"))
+    events, _ = await ask(runner, body_asking("Say hello."))
     identities = [event for event in events if isinstance(event, ResponseIdentity)]
     assert len(identities) == 1
     assert identities[0].response_id
-    assert identities[0].response_model == "smollm2-135m-instruct"
+    assert identities[0].response_model == BUILTIN_MODEL
     first_text = next(place for place, event in enumerate(events) if isinstance(event, Delta))
     assert events.index(identities[0]) < first_text
 
@@ -100,10 +100,22 @@ async def test_the_built_in_runners_overflow_is_told_in_numbers(real_url: str) -
 @pytest.mark.real_model
 async def test_the_built_in_runner_refuses_what_is_no_request(real_url: str) -> None:
     runner = HttpModelRunner(real_url)
-    for body in (b"{", b'{"messages": 5}'):
+    for body in (b"{", b'{"messages": 5, "model": "%s"}' % BUILTIN_MODEL.encode()):
         events, failure = await ask(runner, body)
         assert events == []
         assert failure is not None
         assert failure.code in ("runner_refused", "runner_error")
         assert "It said: " in failure.message
+    await runner.aclose()
+
+
+@pytest.mark.real_model
+async def test_the_built_in_runner_says_which_models_it_has_when_asked_for_another(real_url: str) -> None:
+    runner = HttpModelRunner(real_url)
+    for body in (body_asking("Say hello.", model="another"), b'{"messages": []}'):
+        events, failure = await ask(runner, body)
+        assert events == []
+        assert failure is not None
+        assert (failure.code, failure.http_status) == ("model_not_found", 404)
+        assert f"It has: {BUILTIN_MODEL}." in failure.message
     await runner.aclose()

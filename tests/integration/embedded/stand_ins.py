@@ -64,7 +64,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--fd", type=int)
     parser.add_argument("--host")
     parser.add_argument("--port", type=int)
-    options = parser.parse_args(arguments)
+    options, _ = parser.parse_known_args(arguments)  # the runner is told of its models, which these have not
     if options.part == "run":
         return run_with_stand_ins()
     if options.part == "setup-code":
