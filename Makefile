@@ -15,7 +15,7 @@ NPM := $(VENV)/python -m backend.embedded.node
 PYTEST := $(VENV)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast lint bench verify check-python
+.PHONY: help run test test-fast lint bench chaos verify check-python
 
 help:
 	@echo "make run        everything a fresh machine needs, then Verbatim itself; Ctrl+C stops it"
@@ -23,6 +23,7 @@ help:
 	@echo "make test-fast  the tests without a browser and without the real model"
 	@echo "make lint       all checks of the source text"
 	@echo "make bench      the measurements in tests/bench/"
+	@echo "make chaos      kills every part at random during fifty replies; nothing may be missing (SEED=7 SECONDS=120)"
 	@echo "make verify     proves that every recorded model call can be rebuilt"
 
 check-python:
@@ -59,6 +60,11 @@ bench: check-python
 	$(INSTALL) test
 	@ls tests/bench/bench_*.py >/dev/null 2>&1 || echo "There is nothing to measure yet: tests/bench/ holds no bench_*.py."
 	@for file in tests/bench/bench_*.py; do [ ! -f "$$file" ] || { echo "== $$file"; $(VENV)/python "$$file" || exit 1; }; done
+
+# Without SEED one is drawn and printed, so that a storm that found something can be repeated.
+chaos: check-python
+	$(INSTALL) test
+	$(VENV)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(REPLIES),--replies $(REPLIES))
 
 verify: check-python
 	$(INSTALL) run

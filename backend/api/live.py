@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from importlib import import_module
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
@@ -28,11 +28,14 @@ from backend import bootstrap
 from backend.api import live_source
 from backend.api.live_feed import LiveFeed
 from backend.api.live_frames import Cursor, MalformedCursor
-from backend.api.live_hub import LiveHub, LiveUnavailable, Subscription, hub_of_this_loop
+from backend.api.live_hub import LiveHub, LiveUnavailable, hub_of_this_loop
+from backend.api.live_subscription import Subscription
 from backend.api.problems import plain_problem
 from projections import tracking
 
 logger = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
 
 _HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 # How long at most a stream outlives its log-in.
@@ -46,7 +49,7 @@ async def live(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
     if request.method != "GET":
         return plain_problem(405, "method_not_allowed", "The live stream is read with GET.", {"Allow": "GET"})
     try:
-        owner_id = await sync_to_async(_who_asks)(request)
+        owner_id = await sync_to_async(_and_give_back)(_who_asks, request)
         if owner_id is None:
             return plain_problem(401, "not_authenticated", "Log in to open the live stream.")
         return await _open(request, owner_id)
@@ -67,7 +70,7 @@ async def _open(request: HttpRequest, owner_id: UUID) -> HttpResponse | Streamin
             return plain_problem(
                 400, "invalid_input", f"conversation: Expected the id of a conversation, found {text[:40]!r}."
             )
-        if not await sync_to_async(_may_read)(conversation_id, owner_id):
+        if not await sync_to_async(_and_give_back)(_may_read, conversation_id, owner_id):
             return plain_problem(
                 404,
                 "conversation_not_found",
@@ -91,14 +94,13 @@ async def _stream(
     cursor: Cursor | None,
     reset: bool,
 ) -> AsyncIterator[bytes]:
-    # The middleware has done its work by now. A stream that kept its connection would take one from
-    # everybody else for hours.
-    await sync_to_async(connections.close_all)()
     subscription: Subscription | None = None
     task = asyncio.current_task()
     assert task is not None, "a view runs in a task"
     try:
-        subscription = await hub.subscribe(owner_id, shutdown=_shutdown_of(request), abort=task.cancel)
+        subscription = await hub.subscribe(
+            owner_id, conversation_id=conversation_id, shutdown=_shutdown_of(request), abort=task.cancel
+        )
         feed = LiveFeed(hub, subscription, owner_id=owner_id, conversation_id=conversation_id)
         loop = asyncio.get_running_loop()
         ask_again_at = loop.time() + ASK_AGAIN_S
@@ -114,6 +116,18 @@ async def _stream(
     finally:
         if subscription is not None:
             hub.unsubscribe(subscription)
+
+
+def _and_give_back(function: Callable[..., Result], *arguments: object) -> Result:
+    """Call it, and give the database connection back at once.
+
+    What comes next waits for other connections of the same pool: many streams that open together, each holding
+    one, would wait for each other. And a stream that kept its own would take one from everybody else for hours.
+    """
+    try:
+        return function(*arguments)
+    finally:
+        connections.close_all()
 
 
 def _who_asks(request: HttpRequest) -> UUID | None:

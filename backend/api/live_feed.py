@@ -7,14 +7,22 @@ recognised by its position or seq. Reads through the hub only, and writes nothin
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Final, TypeVar
 from uuid import UUID
 
 from backend.api import live_frames, live_source
 from backend.api.live_frames import Cursor
-from backend.api.live_hub import ChunksMayBeMissing, LiveChunk, LiveHub, Subscription
+from backend.api.live_hub import LiveHub
 from backend.api.live_source import LiveRow
+from backend.api.live_subscription import (
+    CallBegun,
+    CallState,
+    ChunksMayBeMissing,
+    Item,
+    LiveChunk,
+    Subscription,
+)
 from projections import tracking
 
 Result = TypeVar("Result")
@@ -36,6 +44,7 @@ class LiveFeed:
         self._conversation_id = conversation_id
         self._position = subscription.start
         self._seen: dict[UUID, int] = {}
+        self._resumed: Mapping[UUID, int] = {}
         self._replies: dict[UUID, UUID | None] = {}
 
     async def frames(self, cursor: Cursor | None, *, reset: bool) -> AsyncIterator[bytes]:
@@ -45,8 +54,9 @@ class LiveFeed:
         no use; it is told to fetch everything again, and gets what happens from now on.
         """
         if cursor is not None:
-            self._position = cursor.position
-        yield live_frames.opening(self._cursor())
+            self._position, self._resumed = cursor.position, cursor.seen
+        # What the client has seen it must not lose by a cut that comes before anything else does.
+        yield live_frames.opening(self._cursor() if cursor is None else cursor)
         if reset:
             yield live_frames.reset(self._cursor())
         if cursor is not None:
@@ -63,21 +73,31 @@ class LiveFeed:
                 # Nothing is queued, so everything delivered so far has been sent.
                 self._position = max(self._position, self._hub.delivered)
                 yield live_frames.ping(self._cursor())
+            # One write for all that came at once, unless something has to be read in between.
+            ready: list[bytes] = []
             for item in items:
-                if frame := b"".join([part async for part in self._frames_of(item)]):
-                    yield frame
+                if (at_hand := self._frame_at_hand(item)) is not None:
+                    ready.append(at_hand)
+                    continue
+                if ready:
+                    yield b"".join(ready)
+                    ready = []
+                if frames := b"".join([part async for part in self._frames_of(item)]):
+                    yield frames
+            if ready:
+                yield b"".join(ready)
 
     # ---- catching up ------------------------------------------------------------------------
 
     async def _resume(self, cursor: Cursor) -> AsyncIterator[bytes]:
         """First the chunks the client has missed of the replies it was following, then the changes."""
         if self._conversation_id is not None:
-            for call_id, seq in cursor.seen.items():
+            for call_id in cursor.seen:
                 reply_id = await self._read_when_built(
                     live_source.reply_of_call, call_id, self._conversation_id, self._owner_id
                 )
                 if reply_id is not None:
-                    self._follow(call_id, reply_id, seq)
+                    self._follow(call_id, reply_id)
             for call_id in tuple(self._seen):
                 async for frame in self._stored_chunks(call_id):
                     yield frame
@@ -109,7 +129,7 @@ class LiveFeed:
         )
         for call_id, reply_id in pending or ():
             if call_id not in self._seen:
-                self._follow(call_id, reply_id, -1)
+                self._follow(call_id, reply_id)
                 async for frame in self._stored_chunks(call_id):
                     yield frame
 
@@ -124,14 +144,32 @@ class LiveFeed:
 
     # ---- one item ---------------------------------------------------------------------------
 
-    async def _frames_of(self, item: LiveRow | LiveChunk | ChunksMayBeMissing) -> AsyncIterator[bytes]:
+    def _frame_at_hand(self, item: Item) -> bytes | None:
+        """The frame of a chunk that continues what the client has, or of a state; None for anything else.
+
+        One of these comes for every token, so it is told apart from what may need the database.
+        """
+        if isinstance(item, LiveChunk) and item.seq == self._seen.get(item.call_id, -2) + 1:
+            self._seen[item.call_id] = item.seq
+            return live_frames.with_id(item.body, self._cursor())
+        if isinstance(item, CallState) and self._seen.get(item.call_id) == -1:
+            return live_frames.with_id(item.body, self._cursor())
+        return None
+
+    async def _frames_of(self, item: Item) -> AsyncIterator[bytes]:
         match item:
             case LiveRow():
                 async for frame in self._row(item):
                     yield frame
-            case LiveChunk():
-                async for frame in self._chunk(item):
+            case LiveChunk(call_id=call_id) if item.seq > self._seen.get(call_id, item.seq):
+                async for frame in self._stored_chunks(call_id):
                     yield frame
+            case CallBegun(call_id=call_id) if call_id not in self._seen:
+                self._follow(call_id, item.reply_id)
+                if self._seen[call_id] != -1:
+                    # The client has had some of it before a cut; chunks told before the stream was open are missing.
+                    async for frame in self._stored_chunks(call_id):
+                        yield frame
             case ChunksMayBeMissing():
                 for call_id in tuple(self._seen):
                     async for frame in self._stored_chunks(call_id):
@@ -143,39 +181,32 @@ class LiveFeed:
         call_id = row.call_id
         new = call_id if self._is_new_on_screen(row) else None
         if new is not None:
-            self._follow(new, row.reply_id, -1)
+            self._follow(new, row.reply_id)
+        if row.state == "retrying" and call_id in self._seen:
+            self._hub.waits_again(call_id)
         ended = call_id if row.state == "finished" and call_id in self._seen else None
         if ended is not None:
-            # All of its chunks were stored before its end was; a lost notification shows here at last.
-            async for frame in self._stored_chunks(ended):
-                yield frame
+            if row.chunks != self._seen[ended] + 1:
+                # All of its chunks were stored before its end was; a lost notification shows here at last.
+                async for frame in self._stored_chunks(ended):
+                    yield frame
             self._unfollow(ended)
         self._position = row.position
         if row.body is not None:
             yield live_frames.with_id(row.body, self._cursor())
-        if new is not None:
+        if new is not None and self._hub.may_have_begun(new):
             async for frame in self._stored_chunks(new):
                 yield frame
 
-    async def _chunk(self, chunk: LiveChunk) -> AsyncIterator[bytes]:
-        last = self._seen.get(chunk.call_id)
-        if last is None or chunk.seq <= last:
-            return
-        if chunk.seq == last + 1:
-            yield self._chunk_frame(chunk.call_id, chunk.seq, chunk.text, chunk.reasoning)
-            return
-        async for frame in self._stored_chunks(chunk.call_id):
-            yield frame
-
     async def _stored_chunks(self, call_id: UUID) -> AsyncIterator[bytes]:
         """The call's chunks beyond those the client has, from the table."""
+        reply_id = self._replies[call_id]
         for chunk in await self._hub.read(live_source.stored_chunks, call_id, self._seen[call_id]):
-            yield self._chunk_frame(call_id, chunk.seq, chunk.text, chunk.reasoning)
-
-    def _chunk_frame(self, call_id: UUID, seq: int, text: str, reasoning: str) -> bytes:
-        self._seen[call_id] = seq
-        body = live_frames.chunk(call_id, self._replies[call_id], seq=seq, text=text, reasoning=reasoning)
-        return live_frames.with_id(body, self._cursor())
+            self._seen[call_id] = chunk.seq
+            body = live_frames.chunk(
+                call_id, reply_id, seq=chunk.seq, text=chunk.text, reasoning=chunk.reasoning
+            )
+            yield live_frames.with_id(body, self._cursor())
 
     # ---- bookkeeping ------------------------------------------------------------------------
 
@@ -184,13 +215,14 @@ class LiveFeed:
             row.state == "requested"
             and row.conversation_id is not None
             and row.conversation_id == self._conversation_id
+            and row.reply_id is not None
             and row.call_id not in self._seen
         )
 
-    def _follow(self, call_id: UUID, reply_id: UUID | None, seq: int) -> None:
+    def _follow(self, call_id: UUID, reply_id: UUID | None) -> None:
         """Watching comes before reading the table, so that nothing falls in between."""
-        self._hub.watch(self._subscription, call_id)
-        self._seen[call_id] = seq
+        self._hub.watch(self._subscription, call_id, reply_id)
+        self._seen[call_id] = self._resumed.get(call_id, -1)
         self._replies[call_id] = reply_id
 
     def _unfollow(self, call_id: UUID) -> None:

@@ -1,8 +1,7 @@
 """Hears once per web process what happened, and hands it to every open stream that it concerns.
 
-One connection listens, a few threads read; however many browsers are open, no more is needed. Each
-stream has a queue with an end: a client that does not read is dropped, and memory never grows.
-Decides nothing about frames; that is what live_feed and live_source are for.
+One connection listens, a few threads read; however many browsers are open, no more is needed. A chunk's
+frame is made once, for all that want it. Decides nothing about what a client has seen; that is for live_feed.
 """
 
 from __future__ import annotations
@@ -10,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, TypeVar
 from uuid import UUID
@@ -25,97 +25,28 @@ from django.db import Error as DatabaseError
 from django.db import connections
 from psycopg.conninfo import make_conninfo
 
-from backend.api import live_source
-from backend.api.live_source import LiveRow
+from backend.api import live_frames, live_source
+from backend.api.live_calls import FollowedCalls
+from backend.api.live_subscription import CallBegun, ChunksMayBeMissing, LiveChunk, Subscription
 
 logger = logging.getLogger(__name__)
 
 CHANGES_CHANNEL: Final = "live_changes"
 CHUNKS_CHANNEL: Final = "call_chunks"
 READ_THREADS: Final = 4
-QUEUE_ITEMS: Final = 5_000
-QUEUE_BYTES: Final = 4 * 1024 * 1024
-SLOW_CLIENT_S: Final = 5.0
 LOOK_EVERY_S: Final = 1.0
 CATCH_UP_S: Final = 2.0
 START_TIMEOUT_S: Final = 5.0
+LOOK_FOR_PLACES_S: Final = 0.4
+BEGUN_CALLS: Final = 512
+HEARD_ALL_S: Final = 30.0
+"""So long after it began to listen, a hub may still be told of calls whose start it has not heard."""
 
 Result = TypeVar("Result")
 
 
-@dataclass(frozen=True)
-class LiveChunk:
-    """A piece of a reply as the model-call worker told of it."""
-
-    call_id: UUID
-    reply_id: UUID | None
-    seq: int
-    text: str
-    reasoning: str
-
-
-class ChunksMayBeMissing:
-    """Told to every stream after the listening connection was lost: look into the table once."""
-
-
-Item = LiveRow | LiveChunk | ChunksMayBeMissing
-
-
 class LiveUnavailable(Exception):
     """The database cannot be listened to just now. Opening the stream again in a moment helps."""
-
-
-class Subscription:
-    """One open stream's place at the hub. start: it is handed everything beyond this position."""
-
-    def __init__(self, owner_id: UUID, start: int, abort: Callable[[], object]) -> None:
-        self.owner_id = owner_id
-        self.start = start
-        self.calls: set[UUID] = set()
-        self.overflowed = False
-        self.closing = False
-        self._abort = abort
-        self._abort_later: asyncio.TimerHandle | None = None
-        self._items: deque[tuple[Item, int]] = deque()
-        self._bytes = 0
-        self._wake = asyncio.Event()
-
-    def put(self, item: Item, size: int) -> None:
-        """Add to the queue, or give the client up when it has left too much unread."""
-        if self.overflowed or self.closing:
-            return
-        if len(self._items) >= QUEUE_ITEMS or self._bytes + size > QUEUE_BYTES:
-            self.overflowed = True
-            self._items.clear()
-            self._bytes = 0
-            # A client that reads slowly still gets to hear `reset`; one that reads nothing is cut off.
-            self._abort_later = asyncio.get_running_loop().call_later(SLOW_CLIENT_S, self._abort)
-        else:
-            self._items.append((item, size))
-            self._bytes += size
-        self._wake.set()
-
-    async def take(self, timeout_s: float) -> list[Item]:
-        """Everything queued, as soon as there is something; nothing after `timeout_s`, or at the end."""
-        if not self._items and not self.overflowed and not self.closing:
-            self._wake.clear()
-            try:
-                await asyncio.wait_for(self._wake.wait(), timeout_s)
-            except TimeoutError:
-                return []
-        items = [item for item, _ in self._items]
-        self._items.clear()
-        self._bytes = 0
-        return items
-
-    def close(self) -> None:
-        """End the stream soon, because the server stops."""
-        self.closing = True
-        self._wake.set()
-
-    def forget(self) -> None:
-        if self._abort_later is not None:
-            self._abort_later.cancel()
 
 
 class LiveHub:
@@ -128,7 +59,10 @@ class LiveHub:
         )
         self._threads = ThreadPoolExecutor(READ_THREADS, thread_name_prefix="live")
         self._subscriptions: set[Subscription] = set()
-        self._watchers: dict[UUID, set[Subscription]] = {}
+        self._on_screen: dict[str, set[Subscription]] = {}
+        self._calls = FollowedCalls()
+        self._begun: deque[str] = deque(maxlen=BEGUN_CALLS)
+        self._deaf_until = math.inf
         self._listening = asyncio.Event()
         self._changed = asyncio.Event()
         self._heard = 0
@@ -147,9 +81,17 @@ class LiveHub:
         return await loop.run_in_executor(self._threads, partial(_and_give_back, function, *arguments))
 
     async def subscribe(
-        self, owner_id: UUID, *, shutdown: asyncio.Event | None, abort: Callable[[], object]
+        self,
+        owner_id: UUID,
+        *,
+        conversation_id: UUID | None = None,
+        shutdown: asyncio.Event | None,
+        abort: Callable[[], object],
     ) -> Subscription:
-        """Begin to queue this person's changes. abort: cuts the stream off. Raises LiveUnavailable."""
+        """Begin to queue this person's changes. abort: cuts the stream off. Raises LiveUnavailable.
+
+        conversation_id: the one on screen, whose chunks are wanted too.
+        """
         self._start(shutdown)
         try:
             await asyncio.wait_for(self._listening.wait(), START_TIMEOUT_S)
@@ -160,42 +102,56 @@ class LiveHub:
                     self.delivered = max(self.delivered, reached)
         except (TimeoutError, DatabaseError) as error:
             raise LiveUnavailable("The database cannot be reached. Try again in a moment.") from error
-        subscription = Subscription(owner_id, self.delivered, abort)
+        subscription = Subscription(owner_id, self.delivered, abort, conversation_id)
         if shutdown is not None and shutdown.is_set():
             subscription.close()
         self._subscriptions.add(subscription)
+        if conversation_id is not None:
+            self._on_screen.setdefault(str(conversation_id), set()).add(subscription)
         return subscription
 
     def unsubscribe(self, subscription: Subscription) -> None:
         subscription.forget()
         self._subscriptions.discard(subscription)
+        if (on_screen := self._on_screen.get(str(subscription.conversation_id))) is not None:
+            on_screen.discard(subscription)
+            if not on_screen:
+                del self._on_screen[str(subscription.conversation_id)]
         for call_id in tuple(subscription.calls):
             self.unwatch(subscription, call_id)
 
-    def watch(self, subscription: Subscription, call_id: UUID) -> None:
+    def watch(self, subscription: Subscription, call_id: UUID, reply_id: UUID | None) -> None:
         """Hand this call's chunks to the stream from now on."""
-        subscription.calls.add(call_id)
-        self._watchers.setdefault(call_id, set()).add(subscription)
+        self._calls.follow(subscription, call_id, reply_id, subscription.conversation_id)
 
     def unwatch(self, subscription: Subscription, call_id: UUID) -> None:
-        subscription.calls.discard(call_id)
-        watchers = self._watchers.get(call_id, set())
-        watchers.discard(subscription)
-        if not watchers:
-            self._watchers.pop(call_id, None)
+        self._calls.unfollow(subscription, call_id)
+
+    def may_have_begun(self, call_id: UUID) -> bool:
+        """Whether chunks of a call that is new to a stream may have been told already.
+
+        Not where its start has not been heard of; should that have been lost, the next chunk shows it.
+        """
+        return str(call_id) in self._begun or time.monotonic() < self._deaf_until + HEARD_ALL_S
+
+    def waits_again(self, call_id: UUID) -> None:
+        """The call has failed once and is to be tried again: its place in the queue is worth telling."""
+        self._calls.waits_again(call_id)
 
     # ---- listening --------------------------------------------------------------------------
 
     def _start(self, shutdown: asyncio.Event | None) -> None:
         if not self._tasks:
-            self._tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._deliver())]
+            self._tasks = [
+                asyncio.create_task(work()) for work in (self._listen, self._deliver, self._tell_who_waits)
+            ]
             for task in self._tasks:
                 task.add_done_callback(self._on_task_ended)
         if shutdown is not None and self._closer is None:
             self._closer = asyncio.create_task(self._close_all_when(shutdown))
 
     def _on_task_ended(self, task: asyncio.Task[None]) -> None:
-        """Neither task ends by itself. If one fails, the streams end too: browsers come back and resume."""
+        """No task ends by itself. If one fails, the streams end too: browsers come back and resume."""
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("The live stream failed and starts anew with the next client.", exc_info=error)
         tasks, self._tasks = self._tasks, []
@@ -232,6 +188,7 @@ class LiveHub:
             pause = min(pause * 2, 2.0)
 
     def _on_connected(self) -> None:
+        self._deaf_until = time.monotonic()
         self._listening.set()
         self._changed.set()
         for subscription in self._subscriptions:
@@ -245,20 +202,54 @@ class LiveHub:
             else:
                 told = json.loads(payload)
                 for frame in told if isinstance(told, list) else [told]:
-                    self._on_chunk(frame)
+                    self._on_frame(frame)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             # Anybody with access to the database can notify; a payload of another shape is not ours.
             logger.warning("A notification on %s could not be read: %r", channel, error)
 
-    def _on_chunk(self, frame: dict[str, Any]) -> None:
-        watchers = self._watchers.get(UUID(frame["c"])) if "s" in frame else None
-        if not watchers:
+    def _on_frame(self, frame: dict[str, Any]) -> None:
+        if frame.get("state") == "started":
+            self._on_started(frame)
+        call = self._calls.get(frame["c"])
+        if call is None:
             return
-        text, reasoning = frame.get("t", ""), frame.get("g", "")
-        reply_id = None if frame["r"] is None else UUID(frame["r"])
-        chunk = LiveChunk(UUID(frame["c"]), reply_id, int(frame["s"]), text, reasoning)
-        for subscription in tuple(watchers):
-            subscription.put(chunk, len(text) + len(reasoning))
+        if "s" in frame:
+            call.begun = True
+            text, reasoning = frame.get("t", ""), frame.get("g", "")
+            seq = int(frame["s"])
+            body = live_frames.chunk(call.call_id, call.reply_id, seq=seq, text=text, reasoning=reasoning)
+            chunk = LiveChunk(call.call_id, seq, body)
+            for subscription in tuple(call.followers):
+                subscription.put(chunk, len(body))
+        elif frame["state"] == "prefill":
+            processed, total = frame["p"]
+            self._calls.tell_prefill(call, int(processed), int(total))
+
+    def _on_started(self, frame: dict[str, Any]) -> None:
+        """Follow a call from its start, which is known here before any read model has it.
+
+        A call without a reply has nothing to show: its text becomes a title.
+        """
+        if frame["r"] is None:
+            return
+        call_id, reply_id = UUID(frame["c"]), UUID(frame["r"])
+        self._begun.append(frame["c"])
+        for subscription in tuple(self._on_screen.get(frame["v"], ())):
+            if str(subscription.owner_id) == frame["o"]:
+                self.watch(subscription, call_id, reply_id)
+                subscription.put(CallBegun(call_id, reply_id), 0)
+        if (call := self._calls.get(frame["c"])) is not None:
+            call.begun = True
+
+    async def _tell_who_waits(self) -> None:
+        """Look a few times a second after the calls on somebody's screen that no worker has taken yet."""
+        while True:
+            await asyncio.sleep(LOOK_FOR_PLACES_S)
+            if waiting := self._calls.waiting():
+                try:
+                    self._calls.tell_places(waiting, await self.read(live_source.places, waiting))
+                except DatabaseError as error:
+                    logger.warning("Places in the queue cannot be read and are tried again: %s", error)
 
     # ---- delivering -------------------------------------------------------------------------
 

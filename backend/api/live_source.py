@@ -6,7 +6,7 @@ forty open streams need no more connections than one. Reads; never writes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
 from uuid import UUID
@@ -18,11 +18,12 @@ from django.db import connection
 from backend import bootstrap
 from backend.api.live_frames import call_state, frame_body, is_about_call
 from backend.api.output_serializers import ConversationRowOutput, TranscriptRowOutput
+from backend.domain.errors import UnknownModelCall
+from backend.model_calls.queue import Place, read_places
 from backend.model_calls.stored_chunks import StoredChunk, read_chunks_after
 from projections import tracking
 from projections.conversation_list import queries as conversation_list
 from projections.live_changes import queries as live_changes
-from projections.model_calls import queries as model_calls
 from projections.transcript import queries as transcript
 
 _FOLLOWED: Final = frozenset({"live_changes", "conversation_list", "transcript", "model_calls", "replays"})
@@ -34,7 +35,8 @@ BATCH: Final = 500
 class LiveRow:
     """A change on its way to the browsers of one person. body: its frame without the id, or None.
 
-    state: what became of a model call, for the kinds that tell.
+    state: what became of a model call, for the kinds that tell. chunks: how many a call has that ended with its
+    first attempt.
     """
 
     position: int
@@ -44,6 +46,7 @@ class LiveRow:
     reply_id: UUID | None
     state: str | None
     body: bytes | None
+    chunks: int | None = None
 
 
 @dataclass(frozen=True)
@@ -65,18 +68,12 @@ def floor() -> int:
 
 def changes_since(position: int, owners: frozenset[UUID]) -> Batch:
     """The next changes beyond `position` for all of `owners`, as far as they may be told."""
-    try:
-        with tracking.snapshot("live_changes"):
-            limit = floor()
-            rows = live_changes.changes_after(position=position, owner_id=None, limit=BATCH)
-    except tracking.Rebuilding:
-        return Batch((), position, complete=True)
-    if limit <= position:
-        return Batch((), position, complete=True)
+    limit, rows = live_changes.changes_passed_by_all(position=position, names=_FOLLOWED, limit=BATCH)
     complete = len(rows) < BATCH
-    up_to = limit if complete else min(limit, rows[-1].position)
-    told = [row for row in rows if row.position <= up_to and row.owner_id in owners]
-    return Batch(_prepared(told), up_to, complete or up_to == limit)
+    up_to = max(position, limit) if complete else rows[-1].position
+    return Batch(
+        _prepared([row for row in rows if row.owner_id in owners]), up_to, complete or up_to == limit
+    )
 
 
 def changes_between(position: int, up_to: int, owner_id: UUID) -> Batch | None:
@@ -115,10 +112,15 @@ def pending_calls(conversation_id: UUID, owner_id: UUID) -> tuple[tuple[UUID, UU
 
 
 def reply_of_call(call_id: UUID, conversation_id: UUID, owner_id: UUID) -> UUID | None:
-    """The reply that a call of this conversation writes, or None where there is none. Raises tracking.Rebuilding."""
-    with tracking.snapshot("model_calls"):
-        row = model_calls.get_model_call(call_id=call_id, owner_id=owner_id)
-    return row.reply_id if row is not None and row.conversation_id == conversation_id else None
+    """The reply that a call of this conversation writes, or None where there is none.
+
+    Asked of the events: its words were shown as soon as it started, which may be before any read model knows it.
+    """
+    try:
+        call = bootstrap.event_store().read_call(call_id)
+    except UnknownModelCall:
+        return None
+    return call.reply_id if (call.conversation_id, call.owner_id) == (conversation_id, owner_id) else None
 
 
 def stored_chunks(call_id: UUID, after_seq: int) -> list[StoredChunk]:
@@ -126,11 +128,20 @@ def stored_chunks(call_id: UUID, after_seq: int) -> list[StoredChunk]:
         return read_chunks_after(cast("psycopg.Cursor[Any]", cursor), call_id, after_seq)
 
 
-def _prepared(rows: Iterable[Any]) -> tuple[LiveRow, ...]:
-    """Frames for rows of live_changes, with the conversation and the message as they are now."""
-    rows = list(rows)
-    owners = _owners({row.owner_id for row in rows})
-    conversations: dict[UUID, dict[str, Any] | None] = {}
+def places(call_ids: Collection[UUID]) -> dict[UUID, Place]:
+    """Where those of these calls stand that wait in the queue."""
+    with connection.cursor() as cursor:
+        return read_places(cast("psycopg.Cursor[Any]", cursor), call_ids)
+
+
+def _prepared(rows: Sequence[Any]) -> tuple[LiveRow, ...]:
+    """Frames for rows of live_changes, with the conversations and the messages as they are now.
+
+    Under load a batch holds the changes of many people, so what the frames need is read for all of them at once.
+    """
+    changes = [row for row in rows if not is_about_call(row.kind)]
+    conversations = _conversations(changes)
+    messages = _messages(changes)
     prepared = []
     for row in rows:
         data = dict(row.data)
@@ -139,9 +150,7 @@ def _prepared(rows: Iterable[Any]) -> tuple[LiveRow, ...]:
             state = call_state(row.kind, final=data.get("final", True))
             body = None if state is None else _call_body(row, data, state)
         else:
-            if row.conversation_id not in conversations:
-                conversations[row.conversation_id] = _conversation(row, owners[row.owner_id])
-            body = _change_body(row, data, conversations[row.conversation_id])
+            body = _change_body(row, data, conversations, messages)
         prepared.append(
             LiveRow(
                 position=row.position,
@@ -151,6 +160,7 @@ def _prepared(rows: Iterable[Any]) -> tuple[LiveRow, ...]:
                 reply_id=_id(data.get("reply_id")),
                 state=state,
                 body=body,
+                chunks=data.get("chunk_count") if data.get("attempt") == 1 else None,
             )
         )
     return tuple(prepared)
@@ -163,19 +173,47 @@ def _owners(owner_ids: set[UUID]) -> dict[UUID, dict[str, str]]:
     }
 
 
-def _conversation(row: Any, owner: dict[str, str]) -> dict[str, Any] | None:
-    found = conversation_list.get_conversation(conversation_id=row.conversation_id, owner_id=row.owner_id)
-    return None if found is None else dict(ConversationRowOutput(found, context={"owner": owner}).data)
+def _conversations(changes: Sequence[Any]) -> dict[UUID, dict[str, Any]]:
+    """The conversations of these changes, each as its owner sees it in the list."""
+    if not changes:
+        return {}
+    found = conversation_list.get_conversations({row.conversation_id for row in changes})
+    owners = _owners({row.owner_id for row in found.values()})
+    # One serializer for all rows: making its fields costs many times what a row does.
+    context: dict[str, Any] = {}
+    serializer = ConversationRowOutput(context=context)
+    shown = {}
+    for conversation_id, row in found.items():
+        context["owner"] = owners[row.owner_id]
+        shown[conversation_id] = dict(serializer.to_representation(row))
+    return shown
 
 
-def _change_body(row: Any, data: dict[str, Any], conversation: dict[str, Any] | None) -> bytes:
-    if conversation is not None:
-        data["conversation"] = conversation
-    message_id = _id(data.get("message_id"))
-    if row.kind in _WITH_MESSAGE and message_id is not None:
-        message = transcript.get_message(message_id=message_id, owner_id=row.owner_id)
-        if message is not None:
-            data["message"] = TranscriptRowOutput(message).data
+def _messages(changes: Sequence[Any]) -> dict[UUID, dict[str, Any]]:
+    """The messages that these changes are about."""
+    wanted = {_message_id(row) for row in changes} - {None}
+    if not wanted:
+        return {}
+    found = transcript.get_messages(cast("set[UUID]", wanted))
+    serializer = TranscriptRowOutput()
+    return {message_id: serializer.to_representation(message) for message_id, message in found.items()}
+
+
+def _message_id(row: Any) -> UUID | None:
+    return _id(row.data.get("message_id")) if row.kind in _WITH_MESSAGE else None
+
+
+def _change_body(
+    row: Any,
+    data: dict[str, Any],
+    conversations: Mapping[UUID, dict[str, Any]],
+    messages: Mapping[UUID, dict[str, Any]],
+) -> bytes:
+    if row.conversation_id in conversations:
+        data["conversation"] = conversations[row.conversation_id]
+    message_id = _message_id(row)
+    if message_id is not None and message_id in messages:
+        data["message"] = messages[message_id]
     return frame_body(
         "change",
         {
