@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from backend.application.ports import ChosenRunner
 from backend.application.runner_port import ModelRunner, RunnerModel
 from backend.bootstrap.models_seen import ModelsSeen
-from backend.model_runner.http_client import HttpModelRunner
+from backend.model_runner.http_client import HttpModelRunner, RunnerTimeouts
 from backend.model_runner.runner_settings import RunnerSettings
 
 SEPARATOR = "::"
@@ -54,7 +54,16 @@ class Runners:
 
 def client_for(runner: RunnerSettings) -> HttpModelRunner:
     """A client for one runner."""
-    return HttpModelRunner(runner.url, api_key=runner.api_key or None, name=runner.name)
+    timeouts = RunnerTimeouts(
+        first_token=runner.first_token_timeout_s, between_chunks=runner.silence_timeout_s
+    )
+    return HttpModelRunner(
+        runner.url,
+        api_key=runner.api_key or None,
+        name=runner.name,
+        kind=runner.kind,
+        timeouts=timeouts,
+    )
 
 
 def offers(listed: Iterable[tuple[str, Iterable[RunnerModel]]]) -> list[Offer]:

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 from urllib.parse import urlsplit
 
 from backend.model_runner.runner_settings import (
     BUILT_IN,
+    FIRST_TOKEN_TIMEOUT_S,
     KINDS,
     LLAMA_SERVERS,
     OPENAI_COMPATIBLE,
+    SILENCE_TIMEOUT_S,
     RunnerSettings,
 )
 
@@ -29,6 +32,8 @@ RUNNER_SETTING_NAMES: Final = (
     "MODEL_RUNNER_KIND",
     "MODEL_RUNNER_LIMIT",
     "MODEL_RUNNER_CONTINUES",
+    "MODEL_RUNNER_FIRST_TOKEN_TIMEOUT",
+    "MODEL_RUNNER_SILENCE_TIMEOUT",
     "MODEL_RUNNERS",
 )
 _FIELDS: Final = ("URL", "API_KEY", "KIND", "LIMIT", "CONTINUES")
@@ -36,6 +41,7 @@ _OF_ONE_RUNNER = re.compile(rf"MODEL_RUNNER_[A-Z0-9_]+_(?:{'|'.join(_FIELDS)})")
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 _EXPECTED_URL = "expected a URL up to and including /v1, such as http://localhost:12434/engines/v1"
 _HIGHEST_LIMIT: Final = 1000
+_LONGEST_TIMEOUT_S: Final = 86_400
 
 
 def is_runner_setting(name: str) -> bool:
@@ -56,7 +62,13 @@ def runner_settings(
         reader.further(name, "MODEL_RUNNER_" + name.upper().replace("-", "_"))
         for name in reader.names(first.name)
     ]
-    return (first, *others), reader.problems
+    first_token_s = reader.seconds("MODEL_RUNNER_FIRST_TOKEN_TIMEOUT", FIRST_TOKEN_TIMEOUT_S)
+    silence_s = reader.seconds("MODEL_RUNNER_SILENCE_TIMEOUT", SILENCE_TIMEOUT_S)
+    runners = (
+        replace(runner, first_token_timeout_s=first_token_s, silence_timeout_s=silence_s)
+        for runner in (first, *others)
+    )
+    return tuple(runners), reader.problems
 
 
 class _Reader:
@@ -101,6 +113,17 @@ class _Reader:
                 f"MODEL_RUNNERS names {name!r}, but {prefix}_URL is not set; {_EXPECTED_URL}."
             )
         return self._runner(name, prefix, url, OPENAI_COMPATIBLE)
+
+    def seconds(self, variable: str, default: float) -> float:
+        text = self._raw.get(variable, "")
+        if not text:
+            return default
+        if re.fullmatch(r"[0-9]{1,6}", text) and 1 <= int(text) <= _LONGEST_TIMEOUT_S:
+            return float(text)
+        self.problems.append(
+            f"{variable} is {text!r}; expected a whole number of seconds from 1 to {_LONGEST_TIMEOUT_S}."
+        )
+        return default
 
     def _runner(self, name: str, prefix: str, url: str, kind: str) -> RunnerSettings:
         kind = self._choice(f"{prefix}_KIND", kind, KINDS)

@@ -36,7 +36,10 @@ class _ToolCall:
 
 @dataclass
 class LiveReply:
-    """The reply as received. had_token: text, reasoning or a tool call has begun to arrive."""
+    """The reply as received. had_token: text, reasoning or a tool call has begun to arrive.
+
+    Half a character at the end of a delta waits for its other half; one that never comes is left out.
+    """
 
     text: list[str] = field(default_factory=list)
     reasoning: list[str] = field(default_factory=list)
@@ -46,13 +49,19 @@ class LiveReply:
     had_token: bool = False
     characters: int = 0
     tool_characters: int = 0
+    _half_of_text: str = ""
+    _half_of_reasoning: str = ""
     _tool_calls: dict[int, _ToolCall] = field(default_factory=dict)
 
     def take_in(self, event: RunnerEvent) -> Delta | None:
         """Add what arrived; return the text to show, if it brought any."""
         match event:
             case Delta():
-                delta = Delta(storable(event.text), storable(event.reasoning))
+                text, self._half_of_text = _whole_characters(self._half_of_text, event.text)
+                reasoning, self._half_of_reasoning = _whole_characters(
+                    self._half_of_reasoning, event.reasoning
+                )
+                delta = Delta(text, reasoning)
                 self.text.append(delta.text)
                 self.reasoning.append(delta.reasoning)
                 self.characters += len(delta.text) + len(delta.reasoning)
@@ -83,7 +92,10 @@ class LiveReply:
             {
                 "id": call.call_id,
                 "type": "function",
-                "function": {"name": call.name or "", "arguments": "".join(call.arguments)},
+                "function": {
+                    "name": storable(call.name or ""),
+                    "arguments": storable("".join(call.arguments)),
+                },
             }
             for _, call in sorted(self._tool_calls.items())
         )
@@ -93,8 +105,8 @@ class LiveReply:
         if fragment.call_id is not None:
             call.call_id = storable(fragment.call_id)
         if fragment.name is not None:
-            call.name = (call.name or "") + storable(fragment.name)
-        call.arguments.append(storable(fragment.arguments))
+            call.name = (call.name or "") + fragment.name
+        call.arguments.append(fragment.arguments)
         self.tool_characters += len(fragment.arguments) + len(fragment.name or "")
 
     def _add_identity(self, told: ResponseIdentity) -> None:
@@ -129,6 +141,7 @@ _TRUNCATION_WORDS = {
     "content_filter": "The model runner's content filter stopped the reply.",
 }
 _KEPT = " The text up to there is kept."
+_SENTENCE_ENDS = (".", "!", "?", "…")
 WORKER_STOPPED = "worker_stopped"
 _LOST_ON_THE_WAY = frozenset({"stream_cut", "stream_silent"})
 
@@ -203,8 +216,9 @@ def _ended_early(
 
 
 def _with_what_is_kept(message: str, reply: LiveReply) -> str:
-    """Say that the text is kept where there is any, and only there."""
-    return message.removesuffix(_KEPT) + (_KEPT if reply.characters else "")
+    """Say that the text is kept where there is any, and only there. The words before may be a runner's own."""
+    message = message.removesuffix(_KEPT).rstrip()
+    return message + ("" if message.endswith(_SENTENCE_ENDS) else ".") + (_KEPT if reply.characters else "")
 
 
 def storable(text: str) -> str:
@@ -217,6 +231,19 @@ def storable(text: str) -> str:
         # Two halves that stand side by side become the character they are halves of.
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return text
+
+
+def _whole_characters(half: str, text: str) -> tuple[str, str]:
+    """What can be shown of `text` after `half`, and the half of a character that waits for the next piece.
+
+    Runners that write JSON in ASCII may cut a character between the two halves that JSON escapes it with.
+    """
+    if not half and text.isascii() and "\x00" not in text:
+        return text, ""
+    text = half + text
+    if "\ud800" <= text[-1:] <= "\udbff":
+        return storable(text[:-1]), text[-1]
+    return storable(text), ""
 
 
 def _storable_or_none(text: str | None) -> str | None:

@@ -9,11 +9,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Any
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
 
 from backend.application.runner_port import RunnerFailure
 
+LONGEST_RETRY_AFTER_S: Final = 30.0
+"""Nobody watches a page for longer than this because a runner asked for it."""
+
 _SHOWN_CHARACTERS = 500
+_SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 # What servers say of an address they do not serve, as opposed to a model they do not have.
 _NO_SUCH_ADDRESS = re.compile(
@@ -44,12 +50,35 @@ _PROMPT_IN_TEXT = (
 )
 
 
-def failure_of_response(status: int, body: bytes, runner: str) -> RunnerFailure:
+def failure_of_response(
+    status: int, body: bytes, runner: str, *, retry_after_s: float | None = None
+) -> RunnerFailure:
     """What an answer other than 200 to a request for a completion means.
 
     body: JSON of several shapes, plain text, HTML or empty. runner: host and port, for the text.
+    retry_after_s: what `retry_after` made of the header, kept where the runner may be asked again.
     """
-    return failure_of_error(_error_of_body(body), http_status=status, runner=runner)
+    failure = failure_of_error(_error_of_body(body), http_status=status, runner=runner)
+    failure.retry_after_s = retry_after_s if failure.safe_to_retry else None
+    return failure
+
+
+def retry_after(header: str | None, now: datetime) -> float | None:
+    """Seconds to leave the runner alone, 0 to 30, from a `Retry-After` header; None where it says nothing.
+
+    header: seconds, or the date of an end in HTTP's format. now: aware.
+    """
+    text = (header or "").strip()
+    if _SECONDS.fullmatch(text):
+        wish = float(text)
+    else:
+        try:
+            until = parsedate_to_datetime(text)
+            # A date in "-0000" comes without a zone, and means UTC.
+            wish = ((until if until.tzinfo else until.replace(tzinfo=UTC)) - now).total_seconds()
+        except (ValueError, OverflowError):
+            return None
+    return min(max(wish, 0.0), LONGEST_RETRY_AFTER_S)
 
 
 def failure_of_listing(status: int, body: bytes, runner: str) -> RunnerFailure:
@@ -84,7 +113,8 @@ def failure_of_error(error: Mapping[str, Any], *, http_status: int | None, runne
         text = f"{named} reported an error while it wrote. Retry, or look at its log.{said}"
         return RunnerFailure("runner_error", text)
     code, text = _of_status(http_status, named, message)
-    return RunnerFailure(code, text + said, http_status=http_status, safe_to_retry=http_status == 429)
+    # Who says "busy" or "not ready" has generated nothing.
+    return RunnerFailure(code, text + said, http_status=http_status, safe_to_retry=http_status in (429, 503))
 
 
 def _of_status(status: int, named: str, message: str) -> tuple[str, str]:

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Literal, cast
 from urllib.parse import unquote, urlsplit
 
@@ -26,7 +27,9 @@ from backend.application.runner_port import (
     StillThere,
     ToolCallFragment,
 )
-from backend.model_runner import failures, wire
+from backend.model_runner import details, failures, wire
+from backend.model_runner.http_exchange import BrokenAnswer, HttpExchange, open_exchange
+from backend.model_runner.runner_settings import FIRST_TOKEN_TIMEOUT_S, OPENAI_COMPATIBLE, SILENCE_TIMEOUT_S
 from backend.model_runner.sse import (
     EVENT_LIMIT_CHARACTERS,
     Comment,
@@ -37,7 +40,6 @@ from backend.model_runner.sse import (
     SseParser,
 )
 
-STREAMS_AT_ONCE = 512
 ERROR_BODY_LIMIT_BYTES = 64 * 1024
 
 
@@ -51,8 +53,8 @@ class RunnerTimeouts:
     """
 
     connect: float = 5.0
-    first_token: float = 310.0
-    between_chunks: float = 60.0
+    first_token: float = FIRST_TOKEN_TIMEOUT_S
+    between_chunks: float = SILENCE_TIMEOUT_S
     after_finish: float = 5.0
     listing: float = 3.0
 
@@ -61,19 +63,28 @@ class HttpModelRunner:
     """Implements backend.application.runner_port.ModelRunner. Belongs to one event loop."""
 
     def __init__(
-        self, url: str, *, api_key: str | None = None, name: str = "", timeouts: RunnerTimeouts | None = None
+        self,
+        url: str,
+        *,
+        api_key: str | None = None,
+        name: str = "",
+        kind: str = OPENAI_COMPATIBLE,
+        timeouts: RunnerTimeouts | None = None,
     ) -> None:
         """url: up to and including /v1; a user and password in it are sent, and shown nowhere.
 
+        kind: one of runner_settings.KINDS; says where else models are described.
         Raises ValueError for a key that no HTTP header can carry.
         """
         parts = urlsplit(url.rstrip("/"))
         self._place = parts.netloc.rpartition("@")[2]
         self._url = parts._replace(netloc=self._place).geturl()
+        self._root = parts._replace(netloc=self._place, path="").geturl()
         self._name = name or self._place
+        self._kind = kind
         self._timeouts = timeouts or RunnerTimeouts()
         # Identity, so that no server holds words back to compress them.
-        headers = {"Accept-Encoding": "identity", "User-Agent": "verbatim"}
+        headers = {"Accept-Encoding": "identity", "User-Agent": "verbatim", "Connection": "close"}
         if api_key and (key := api_key.strip()):
             headers["Authorization"] = f"Bearer {_header_text(key)}"
         self._client = httpx.AsyncClient(
@@ -81,13 +92,8 @@ class HttpModelRunner:
             auth=_basic_auth(parts.username, parts.password) if "Authorization" not in headers else None,
             # A proxy or a netrc entry of the machine must never see prompts.
             trust_env=False,
-            # Reading the certificates takes 25 ms; without redirects, a plain URL never needs them.
-            verify=parts.scheme != "http",
             follow_redirects=False,
-            timeout=httpx.Timeout(None, connect=self._timeouts.connect),
-            # No connection is used twice: one that the runner closes while it idles would look, to the next call,
-            # like a runner that closed without an answer.
-            limits=httpx.Limits(max_connections=STREAMS_AT_ONCE, max_keepalive_connections=0),
+            transport=_Transport(self._timeouts.connect, tls=parts.scheme != "http"),
         )
 
     @property
@@ -111,7 +117,10 @@ class HttpModelRunner:
         try:
             if response.status_code != 200:
                 error = await self._error_body(response)
-                raise failures.failure_of_response(response.status_code, error, self._place)
+                pause = failures.retry_after(response.headers.get("retry-after"), datetime.now(UTC))
+                raise failures.failure_of_response(
+                    response.status_code, error, self._place, retry_after_s=pause
+                )
             async with aclosing(self._events(response, deadline)) as events:
                 yield events
         finally:
@@ -126,7 +135,10 @@ class HttpModelRunner:
             # llama.cpp lists the context the model was trained for; what one request gets stands in its /props.
             props = await self._page("/props")
             models = (wire.with_context(models[0], wire.context_of_props(props)),)
-        return models
+        pages = await asyncio.gather(
+            *(self._page(path, self._root) for path in details.PAGES.get(self._kind, ()))
+        )
+        return details.with_details(self._kind, models, tuple(pages))
 
     async def version(self) -> str | None:
         # llama.cpp, vLLM, Ollama; asked together, because a call waits for the answer.
@@ -231,10 +243,10 @@ class HttpModelRunner:
             return body
         return body
 
-    async def _page(self, path: str) -> bytes:
-        """A page beside /v1 that only some runners have; nothing where this one has not."""
+    async def _page(self, path: str, below: str | None = None) -> bytes:
+        """A page beside /v1, or below another address, that only some runners have; nothing where this one has not."""
         try:
-            answer = await self._get(self._url.removesuffix("/v1") + path)
+            answer = await self._get((below or self._url.removesuffix("/v1")) + path)
         except RunnerFailure:
             return b""
         return answer.content if answer.status_code == 200 else b""
@@ -251,6 +263,57 @@ class HttpModelRunner:
             raise failures.bad_response(f"its compression is broken ({error})") from error
         except httpx.TransportError as error:
             raise failures.closed_without_answer(self._place) from error
+
+
+class _Transport(httpx.AsyncBaseTransport):
+    """Each request on a connection of its own.
+
+    No connection is used twice: one that the runner closes while it idles would look, to the next call, like a
+    runner that closed without an answer. And httpx's own transport takes as long for a token as all the rest.
+    """
+
+    def __init__(self, connect_s: float, *, tls: bool) -> None:
+        self._connect_s = connect_s
+        # Reading the certificates takes 25 ms; without redirects, a plain URL never needs them.
+        self._tls = httpx.create_ssl_context() if tls else None
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        url = request.url
+        lines = [b"%s %s HTTP/1.1" % (request.method.encode(), url.raw_path)]
+        lines += [b"%s: %s" % header for header in request.headers.raw]
+        head = b"\r\n".join([*lines, b"", b""])
+        port = url.port or (443 if self._tls else 80)
+        try:
+            exchange = await open_exchange(
+                url.host, port, head + await request.aread(), tls=self._tls, connect_s=self._connect_s
+            )
+        except TimeoutError as error:
+            raise httpx.ConnectTimeout(str(error), request=request) from error
+        except (OSError, UnicodeError) as error:  # a host name that cannot be one is refused as bad text
+            raise httpx.ConnectError(str(error), request=request) from error
+        try:
+            await exchange.wait_for_head()
+        except BaseException as error:
+            exchange.close()
+            if isinstance(error, BrokenAnswer):
+                raise httpx.RemoteProtocolError(str(error), request=request) from error
+            raise
+        return httpx.Response(exchange.status, headers=exchange.headers, stream=_Body(exchange))
+
+
+class _Body(httpx.AsyncByteStream):
+    def __init__(self, exchange: HttpExchange) -> None:
+        self._exchange = exchange
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            while data := await self._exchange.read():
+                yield data
+        except BrokenAnswer as error:
+            raise httpx.RemoteProtocolError(str(error)) from error
+
+    async def aclose(self) -> None:
+        self._exchange.close()
 
 
 class _Patience:

@@ -22,6 +22,7 @@ STEP_FIELDS: Mapping[str, tuple[tuple[str, type | tuple[type, ...]], ...]] = {
     "error": (("error", (dict, str)),),
     "data": (("value", object),),
     "raw": (("base64", str),),
+    "socket": (("base64", str),),
     "ping": (),
     "sleep": (("ms", (int, float)),),
     "hold": (),
@@ -97,6 +98,10 @@ class Script:
     def raw(self, data: bytes) -> Self:
         """Bytes as they stand, outside any event."""
         return self._add("raw", base64=base64.b64encode(data).decode())
+
+    def socket(self, data: bytes) -> Self:
+        """Bytes as they stand on the connection, outside any HTTP: for answers that are none."""
+        return self._add("socket", base64=base64.b64encode(data).decode())
 
     def ping(self) -> Self:
         return self._add("ping")

@@ -99,6 +99,9 @@ class Player:
                 await self._event(step["value"])
             case "raw":
                 await self._write(base64.b64decode(step["base64"]))
+            case "socket":
+                self._writer.write(base64.b64decode(step["base64"]))
+                await self._writer.drain()
             case "ping":
                 await self._write(b": still here\n\n")
             case "sleep":

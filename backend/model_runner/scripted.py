@@ -2,7 +2,8 @@
 
 `python -m backend.model_runner.scripted --port 0` prints its URL. Over HTTP it is controlled with
 POST /__script__ (scripts for the next requests, in order), POST /__release__ (go on where a script
-holds) and GET /__requests__ (what was received, byte for byte). Without a script it streams a short
+holds), POST /__refuse__ (`{"seconds": 2}`: take no connections for so long, as a runner that is being started
+anew) and GET /__requests__ (what was received, byte for byte). Without a script it streams a short
 Markdown reply that quotes the last user message. Only for this machine: it listens on loopback alone.
 """
 
@@ -47,6 +48,7 @@ class ScriptedRunner:
         self._standing: Script | None = None
         self._release = asyncio.Event()
         self._server: asyncio.Server | None = None
+        self._coming_back: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._lock = threading.Lock()
         self._connections: set[asyncio.Task[None]] = set()
@@ -85,6 +87,25 @@ class ScriptedRunner:
         assert self._loop is not None
         self._loop.call_soon_threadsafe(self._release_now)
 
+    def refuse_for(self, seconds: float) -> None:
+        """Take no connections for so long, from now on; streams that run go on. For the thread of the test."""
+        assert self._loop is not None
+        asyncio.run_coroutine_threadsafe(self._refuse(seconds), self._loop).result(10)
+
+    async def _refuse(self, seconds: float) -> None:
+        assert self._server is not None
+        self._server.close()
+        if self._coming_back is not None:
+            self._coming_back.cancel()
+        self._coming_back = asyncio.create_task(self._come_back(seconds))
+
+    async def _come_back(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        await self._listen()
+
+    async def _listen(self) -> None:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port, limit=2**20)
+
     def _release_now(self) -> None:
         self._release.set()
         self._release = asyncio.Event()
@@ -93,11 +114,14 @@ class ScriptedRunner:
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port, limit=2**20)
+        await self._listen()
+        assert self._server is not None
         self._port = self._server.sockets[0].getsockname()[1]
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        if self._coming_back is not None:
+            self._coming_back.cancel()
         assert self._server is not None
         self._server.close()
         for task in (connections := list(self._connections)):
@@ -106,8 +130,8 @@ class ScriptedRunner:
         await asyncio.gather(*connections, return_exceptions=True)
 
     async def serve_forever(self) -> None:
-        assert self._server is not None
-        await self._server.serve_forever()
+        # Not the server's own way to wait: that one would end with the first refusal.
+        await asyncio.Event().wait()
 
     @contextlib.contextmanager
     def in_thread(self) -> Iterator[Self]:
@@ -161,7 +185,7 @@ class ScriptedRunner:
         self, request: ReceivedRequest, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         if request.path.startswith("/__"):
-            await respond(writer, *self._control(request))
+            await respond(writer, *await self._control(request))
             return
         self.requests.append(request)
         if request.path.endswith("/models"):
@@ -205,7 +229,7 @@ class ScriptedRunner:
             )
         return default_script(body if isinstance(body, dict) else {}, delay_ms=self.delay_ms)
 
-    def _control(self, request: ReceivedRequest) -> tuple[int, Any]:
+    async def _control(self, request: ReceivedRequest) -> tuple[int, Any]:
         match request.method, request.path:
             case "POST", "/__script__":
                 try:
@@ -219,6 +243,12 @@ class ScriptedRunner:
                 return 200, {"waiting": len(self._scripts)}
             case "POST", "/__release__":
                 self._release_now()
+                return 200, {}
+            case "POST", "/__refuse__":
+                seconds = _seconds_in(request)
+                if seconds is None:
+                    return 400, {"error": 'Expected {"seconds": 2}, a number from 0 to 3600.'}
+                await self._refuse(seconds)
                 return 200, {}
             case "GET", "/__requests__":
                 return 200, {
@@ -241,6 +271,14 @@ class ScriptedRunner:
 
     async def _wait_for_release(self) -> None:
         await self._release.wait()
+
+
+def _seconds_in(request: ReceivedRequest) -> float | None:
+    try:
+        seconds = request.json["seconds"]
+    except (ValueError, TypeError, KeyError):
+        return None
+    return seconds if isinstance(seconds, int | float) and 0 <= seconds <= 3600 else None
 
 
 def _scripts_in(path: Path) -> tuple[list[Script], Script | None]:

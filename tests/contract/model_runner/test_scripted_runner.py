@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -104,6 +106,32 @@ def test_bytes_that_are_none_do_not_end_the_stream(root: str) -> None:
     assert deltas(call(f"{root}/v1/chat/completions", {})[1]) == "ab"
 
 
+def test_it_refuses_connections_for_as_long_as_it_is_told_and_serves_again(root: str) -> None:
+    assert call(f"{root}/__refuse__", {"seconds": 0.5})[0] == 200
+    began = time.monotonic()
+    with pytest.raises(urllib.error.URLError, match="refused"):
+        call(f"{root}/v1/models")
+    while time.monotonic() - began < 10:
+        with contextlib.suppress(urllib.error.URLError):
+            assert call(f"{root}/v1/models")[0] == 200
+            break
+        time.sleep(0.02)
+    assert 0.3 < time.monotonic() - began < 10
+    assert len(json.loads(call(f"{root}/__requests__")[1])["requests"]) == 1
+
+
+@pytest.mark.parametrize("body", [b"{", {}, [], {"seconds": "2"}, {"seconds": -1}])
+def test_a_refusal_for_no_number_of_seconds_is_refused(root: str, body: Any) -> None:
+    status, answer = call(f"{root}/__refuse__", body)
+    assert (status, json.loads(answer)["error"]) == (400, 'Expected {"seconds": 2}, a number from 0 to 3600.')
+
+
+def test_bytes_on_the_socket_stand_there_as_they_are(root: str) -> None:
+    script = Script().socket(b"HTTP/1.1 418 Teapot\r\nContent-Length: 2\r\n\r\nhi")
+    call(f"{root}/__script__", {"scripts": [{"steps": script.steps}]})
+    assert call(f"{root}/v1/chat/completions", {}) == (418, b"hi")
+
+
 def test_other_paths_are_not_there(root: str) -> None:
     assert call(f"{root}/props")[0] == 404
     assert call(f"{root}/__nothing__")[0] == 404
@@ -129,7 +157,7 @@ def test_a_script_that_cannot_be_played_is_refused(script: object, words: str) -
 def test_every_step_the_builder_makes_survives_json() -> None:
     script = (
         Script().headers().role().words("two words", delay_ms=1).reasoning("r").tool_call(0, name="f").finish()
-        .usage(1, 2).done().error(message="x").data([1]).raw(b"\xff").ping().sleep(1).hold().cut().end().never()
+        .usage(1, 2).done().error(message="x").data([1]).raw(b"\xff").socket(b"\xff").ping().sleep(1).hold().cut().end().never()
         .respond(200, b"\xff").respond(200, {"a": 1}, location="x")
     )  # fmt: skip
     assert script_of_json(json.loads(json.dumps({"steps": script.steps}))) == script

@@ -231,8 +231,22 @@ def test_further_runners_have_variables_of_their_own() -> None:
         ({"MODEL_RUNNERS": "gpu", "MODEL_RUNNER_GPU_URL": "http://gpu/v1", "MODEL_RUNNER_GPU_KIND": "tgi"}, "is 'tgi'"),
         ({"MODEL_RUNNER_LIMIT": "0"}, "MODEL_RUNNER_LIMIT is '0'; expected a whole number from 1 to 1000"),
         ({"MODEL_RUNNER_API_KEY": "schlüssel"}, "MODEL_RUNNER_API_KEY holds characters that an HTTP header cannot carry"),
+        ({"MODEL_RUNNER_SILENCE_TIMEOUT": "0"}, "expected a whole number of seconds from 1 to 86400"),
+        ({"MODEL_RUNNER_FIRST_TOKEN_TIMEOUT": "5m"}, "MODEL_RUNNER_FIRST_TOKEN_TIMEOUT is '5m'; expected"),
         ({"MODEL_RUNNER_NAME": "a::b"}, "without two colons in a row"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_with_a_runner_is_named(settings: dict[str, str], words: str) -> None:
     assert words in problem(**settings)
+
+
+def test_how_long_a_runner_is_waited_for_holds_for_all_of_them() -> None:
+    [runner] = load().model_runners
+    assert (runner.first_token_timeout_s, runner.silence_timeout_s) == (310, 60)
+    runners = load(
+        MODEL_RUNNER_FIRST_TOKEN_TIMEOUT="900",
+        MODEL_RUNNER_SILENCE_TIMEOUT="20",
+        MODEL_RUNNERS="gpu",
+        MODEL_RUNNER_GPU_URL="http://gpu/v1",
+    ).model_runners
+    assert [(one.first_token_timeout_s, one.silence_timeout_s) for one in runners] == [(900, 20)] * 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -40,6 +42,36 @@ def test_storable_text_can_be_stored_and_sound_text_is_left_alone(text: str) -> 
 def test_two_halves_side_by_side_become_their_character() -> None:
     assert storable("\ud83d\udc4b") == "👋"
     assert storable("a\ud83d") == "a\ufffd"
+
+
+def test_a_character_split_over_two_deltas_stays_whole_in_text_reasoning_and_tool_calls() -> None:
+    reply = LiveReply()
+    shown = [reply.take_in(Delta(*pair)) for pair in (("a\ud83d", "\ud83e"), ("", "\udd14!"), ("\udc4b", ""))]
+    assert shown == [Delta("a", ""), Delta("", "🤔!"), Delta("👋", "")]
+    assert ("".join(reply.text), "".join(reply.reasoning)) == ("a👋", "🤔!")
+    calls = _reply(
+        ToolCallFragment(0, "id", "f\ud83d", "\ud83d"), ToolCallFragment(0, None, "\udc4b", "\udc4b")
+    )
+    assert calls.tool_calls[0]["function"] == {"name": "f👋", "arguments": "👋"}
+
+
+def test_half_a_character_that_stays_alone_is_replaced_in_the_middle_and_left_out_at_the_end() -> None:
+    reply = _reply(Delta("a\ud83d"), Delta("b\udc4b"), Delta("c\ud83d"))
+    assert "".join(reply.text) == "a\ufffdb\ufffdc"
+    assert reply.characters == 5
+
+
+@given(
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00")), st.lists(st.integers(0, 80))
+)
+def test_text_cut_anywhere_between_its_utf_16_halves_comes_back_as_it_was(
+    text: str, places: list[int]
+) -> None:
+    units = text.encode("utf-16-le")
+    ends = sorted({0, len(units), *(2 * place for place in places if 2 * place < len(units))})
+    pieces = [units[a:b].decode("utf-16-le", "surrogatepass") for a, b in pairwise(ends)]
+    reply = _reply(*map(Delta, pieces))
+    assert "".join(reply.text) == text
 
 
 def test_signs_of_life_are_no_words() -> None:
@@ -94,6 +126,17 @@ def test_text_is_said_to_be_kept_once_and_only_where_there_is_any() -> None:
     assert without.reply_error is not None
     assert without.reply_error.message == "The connection broke."
     assert endings.interrupted_by_stop(_reply()).reply_error is not None
+
+
+@pytest.mark.parametrize(
+    ("said", "stored"),
+    [("It said: out of memory", "It said: out of memory."), ("Why?", "Why?"), ("So…", "So…")],
+)
+def test_a_runners_own_words_end_before_it_is_said_that_the_text_is_kept(said: str, stored: str) -> None:
+    for reply, kept in ((_reply(Delta("a")), f" {KEPT}"), (_reply(), "")):
+        ending = endings.ending_of_failure(reply, RunnerFailure("runner_error", said))
+        assert ending.reply_error is not None
+        assert ending.reply_error.message == stored + kept
 
 
 def test_a_truncated_reply_is_no_error_of_the_call() -> None:

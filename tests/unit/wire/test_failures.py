@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -29,8 +30,8 @@ def nested(**error: object) -> str:
         # loading: llama.cpp, and as plain text
         (503, nested(message="Loading model", type="unavailable_error", code=503), "runner_loading", "loading", True),
         (503, "model is loading", "runner_loading", "Wait a moment", True),
-        (503, "", "runner_error", "not ready (HTTP 503)", False),
-        (503, "unable to load runner", "runner_error", "It said: unable to load runner", False),
+        (503, "", "runner_error", "not ready (HTTP 503)", True),
+        (503, "unable to load runner", "runner_error", "It said: unable to load runner", True),
         # text, empty bodies, pages
         (500, "backend died", "runner_error", "backend died", False),
         (502, "", "runner_error", "HTTP 502", False),
@@ -167,6 +168,37 @@ def test_a_very_long_error_text_is_shortened() -> None:
     failure = failures.failure_of_response(500, b"x" * 10_000, "x")
     assert len(failure.message) < 700
     assert failure.message.endswith("x…")
+
+
+NOW = datetime(2026, 5, 4, 12, 0, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("0", 0.0), ("7", 7.0), (" 1.5 ", 1.5), ("30", 30.0), ("31", 30.0), ("9" * 400, 30.0),
+        ("Mon, 04 May 2026 12:00:12 GMT", 12.0), ("Mon, 04 May 2026 12:00:12 -0000", 12.0),
+        ("Mon, 04 May 2026 14:00:12 +0200", 12.0), ("Monday, 04-May-26 12:00:12 GMT", 12.0),
+        ("Mon, 04 May 2026 11:00:00 GMT", 0.0), ("Tue, 04 May 2027 12:00:00 GMT", 30.0),
+        (None, None), ("", None), ("-5", None), ("soon", None), ("1e3", None), ("nan", None), ("٣", None),
+        ("Mon, 99 May 2026 12:00:00 GMT", None),
+    ],
+)  # fmt: skip
+def test_a_wish_for_a_pause_is_read_as_seconds_or_a_date_and_bounded(
+    header: str | None, seconds: float | None
+) -> None:
+    assert failures.retry_after(header, NOW) == seconds
+
+
+@given(st.text(max_size=60))
+def test_whatever_stands_in_the_header_a_wish_is_bounded(header: str) -> None:
+    wish = failures.retry_after(header, NOW)
+    assert wish is None or 0 <= wish <= 30
+
+
+def test_a_wish_for_a_pause_is_kept_only_where_the_runner_may_be_asked_again() -> None:
+    for status, kept in ((429, 7.0), (503, 7.0), (500, None), (400, None)):
+        assert failures.failure_of_response(status, b"", "x", retry_after_s=7.0).retry_after_s == kept
 
 
 def test_only_what_was_never_sent_may_be_asked_again() -> None:
