@@ -143,14 +143,14 @@ class _Session:
         A batch that is not full ends with the newest event there was; of later ones a notification tells.
         """
         fetched: dict[int, list[RecordedEvent]] = {}
-        progressed = self._advance_together(fetched)
+        together, progressed = self._advance_together(fetched)
         for projector in self._projectors:
             if stop_event.is_set():
                 break
+            if projector in together:
+                continue
             place = self._places[projector.name]
             if place.state == STOPPED or (place.state == REBUILDING and projector.name not in self._adopted):
-                continue
-            if place.position in fetched and not fetched[place.position] and place.state == RUNNING:
                 continue
             try:
                 try:
@@ -166,29 +166,29 @@ class _Session:
                 progressed = True
         return progressed
 
-    def _advance_together(self, fetched: dict[int, list[RecordedEvent]]) -> bool:
+    def _advance_together(
+        self, fetched: dict[int, list[RecordedEvent]]
+    ) -> tuple[list[type[Projector]], bool]:
         """Take all read models that are in service at the same place one batch further.
 
-        Where that is not possible nothing has happened, and each goes on alone. True after a full batch.
+        Returns those that are done with for this round, and whether the batch was a full one. None are where
+        that is not possible: then nothing has happened, and each goes on alone.
         """
         running = [each for each in self._projectors if self._places[each.name].state == RUNNING]
         places = {self._places[each.name] for each in running}
         if len(running) < 2 or len(places) != 1:
-            return False
+            return [], False
         place = places.pop()
         try:
             batch = fetched[place.position] = self._reader.read_after(place.position, self._batch_size)
         except UnreadableEvent:
-            return False
-        if not batch:
-            return False
-        reached = apply_to_several(running, place, batch)
-        if reached is None:
-            return False
-        self._places.update({each.name: reached for each in running})
-        # What lies beyond is read in the next round.
-        fetched[reached.position] = []
-        return len(batch) >= self._batch_size
+            return [], False
+        if batch:
+            reached = apply_to_several(running, place, batch)
+            if reached is None:
+                return [], False
+            self._places.update({each.name: reached for each in running})
+        return running, len(batch) >= self._batch_size
 
     def _advance(
         self, projector: type[Projector], place: Place, fetched: dict[int, list[RecordedEvent]]

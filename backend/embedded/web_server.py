@@ -22,6 +22,8 @@ from backend.config.environment import ConfigurationError, load_environment
 
 APPLICATION_MODULE: Final = "backend.config.asgi"
 GRACE_SECONDS: Final = 3
+UNREAD_MS: Final = 15_000
+"""A client that takes nothing of what was sent to it for so long is gone, or might as well be."""
 
 Scope = MutableMapping[str, Any]
 AsgiCallable = Callable[
@@ -61,6 +63,16 @@ class WebServer(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
+def give_up_the_unreading(listening: socket.socket) -> None:
+    """Let the system end connections to clients that vanished without a word or never read.
+
+    Closing such a connection is not enough: it waits for its last bytes to be taken, for ever. The connections
+    that a socket accepts inherit this from it. Only Linux knows the option; elsewhere they end with the process.
+    """
+    if (option := getattr(socket, "TCP_USER_TIMEOUT", None)) is not None:
+        listening.setsockopt(socket.IPPROTO_TCP, option, UNREAD_MS)
+
+
 def main(arguments: list[str]) -> int:
     """Serve on the socket given by its number; answer the exit code."""
     parser = argparse.ArgumentParser(
@@ -94,7 +106,9 @@ def main(arguments: list[str]) -> int:
         # The browser keeps its connections between two clicks.
         timeout_keep_alive=75,
     )
-    WebServer(config, shutdown).run(sockets=[socket.socket(fileno=options.fd)])
+    listening = socket.socket(fileno=options.fd)
+    give_up_the_unreading(listening)
+    WebServer(config, shutdown).run(sockets=[listening])
     return 0
 
 

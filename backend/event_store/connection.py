@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 
 import psycopg
@@ -32,9 +33,18 @@ def open_datastore(database_url: str) -> PostgresDatastore:
             kwargs={"row_factory": dict_row},
             min_size=POOL_SIZE,
             max_size=POOL_SIZE + POOL_OVERFLOW,
-            configure=datastore.after_connect_func(),
+            configure=_configure(datastore.after_connect_func()),
             timeout=WAIT_FOR_CONNECTION_S,
             max_lifetime=CONNECTION_LIFETIME_S,
         ),
     )
     return datastore
+
+
+def _configure(library_does: Callable[[Any], None]) -> Callable[[Any], None]:
+    def configure(connection: psycopg.Connection[Any]) -> None:
+        library_does(connection)
+        # For the connection's whole life, so that an append need not say it each time.
+        connection.execute(f"SET lock_timeout = '{LOCK_TIMEOUT_S}s'")
+
+    return configure

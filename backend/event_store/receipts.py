@@ -9,7 +9,7 @@ from uuid import UUID
 import psycopg
 from psycopg.types.json import Json
 
-from backend.application.ports import Companion, IdempotencyKey, Receipt
+from backend.application.ports import IdempotencyKey, Receipt
 
 RECEIPT_HOURS = 24
 
@@ -37,15 +37,14 @@ class ReceiptTaken(Exception):
 
 
 def keep_receipt(
-    cursor: psycopg.Cursor[dict[str, Any]], companion: Companion, positions: Sequence[int], end: int
+    cursor: psycopg.Cursor[dict[str, Any]], receipt: Receipt, positions: Sequence[int], end: int
 ) -> None:
     """Write the receipt with the answer's position. Raises ReceiptTaken where the key has one already."""
-    assert isinstance(companion, Receipt)
-    body = {**companion.body, "position": str(positions[-1] if positions else end)}
-    key = companion.key
+    body = {**receipt.body, "position": str(positions[-1] if positions else end)}
+    key = receipt.key
     cursor.execute(
         _KEEP,
-        (key.user_id, key.key, key.path, key.body_sha256, companion.status, Json(body), RECEIPT_HOURS),
+        (key.user_id, key.key, key.path, key.body_sha256, receipt.status, Json(body), RECEIPT_HOURS),
     )
     if cursor.fetchone() is None:
         raise ReceiptTaken

@@ -3,7 +3,9 @@
 Two of its habits are changed. It inserts in psycopg's pipeline mode, where an event of about a
 megabyte hangs for ever with the table locked, and where an exception after the insert still commits;
 we use one ordinary transaction. And an append may carry companions: SQL steps that stand or fall
-with its events. The table lock stays: it makes positions become visible in their order.
+with its events. The table lock stays: it makes positions become visible in their order. It is taken as
+late as can be, in one message with the insert and, wherever nothing has to come between them, with the
+commit, because everybody who appends waits for it.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import psycopg
-from eventsourcing.persistence import StoredEvent
+from eventsourcing.persistence import InterfaceError, OperationalError, StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder
 from psycopg.rows import DictRow
 from psycopg.sql import SQL, Identifier
@@ -22,19 +24,32 @@ from backend.application.ports import Companion
 EVENTS_TABLE = "events"
 LOCK_TIMEOUT_S = 5
 
-CompanionStep = Callable[[psycopg.Cursor[dict[str, Any]], Companion, Sequence[int]], None]
-"""One companion's SQL, run after the events were inserted and with their positions."""
+# Several statements in one message; the cursor writes the values into the text.
+_INSERT = SQL(
+    "LOCK TABLE {table} IN EXCLUSIVE MODE; NOTIFY {channel};"
+    " INSERT INTO {table} (originator_id, originator_version, topic, state)"
+    " SELECT * FROM unnest(%s::uuid[], %s::bigint[], %s::text[], %s::bytea[]) RETURNING notification_id"
+)
 
-BoundStep = Callable[[psycopg.Cursor[DictRow], Sequence[int]], None]
+CompanionStep = Callable[[psycopg.Cursor[dict[str, Any]], Companion], None]
+"""One companion's SQL, run before the events are inserted."""
+
+Step = Callable[[psycopg.Cursor[DictRow]], None]
+StepWithPositions = Callable[[psycopg.Cursor[DictRow], Sequence[int]], None]
 
 
 class VerbatimRecorder(PostgresApplicationRecorder):
     """Appends events and their companions in one ordinary transaction."""
 
     def insert_events(
-        self, stored_events: Sequence[StoredEvent], *, steps: Sequence[BoundStep] = (), **kwargs: Any
+        self,
+        stored_events: Sequence[StoredEvent],
+        *,
+        before: Sequence[Step] = (),
+        after: Sequence[StepWithPositions] = (),
+        **kwargs: Any,
     ) -> Sequence[int] | None:
-        """Store the events and run the steps, all or nothing; return the events' positions.
+        """Store the events and run the steps before and after, all or nothing; return the events' positions.
 
         Raises the library's IntegrityError where another event has one of these versions, and
         whatever a step raises; nothing is stored then. A connection lost during COMMIT leaves its
@@ -42,29 +57,58 @@ class VerbatimRecorder(PostgresApplicationRecorder):
         """
         committing = False
         try:
-            with self.datastore.get_connection() as conn:
-                with conn.transaction(), conn.cursor() as curs:
-                    positions = self._insert(curs, stored_events, **kwargs)
-                    for step in steps:
-                        step(curs, positions)
+            with self.datastore.get_connection() as conn, conn.cursor() as curs:
+                try:
+                    curs.execute("BEGIN")
+                    for step in before:
+                        step(curs)
+                    if stored_events and not after:
+                        committing = True
+                        return self._insert(conn, stored_events, and_commit=True)
+                    positions = self._insert(conn, stored_events) if stored_events else []
+                    for with_positions in after:
+                        with_positions(curs, positions)
                     committing = True
-                return positions
-        except Exception as error:
+                    curs.execute("COMMIT")
+                    return positions
+                except BaseException:
+                    if not conn.closed:
+                        conn.rollback()
+                    raise
+        except (OperationalError, InterfaceError):
             # Only a connection lost during COMMIT is looked into; every other error passes unchanged.
             if not committing or not stored_events:
                 raise
             found = self._find(stored_events)
             if found is None:
-                raise error
+                raise
             return found
 
     def _insert(
-        self, curs: psycopg.Cursor[DictRow], stored_events: Sequence[StoredEvent], **kwargs: Any
+        self,
+        connection: psycopg.Connection[DictRow],
+        stored_events: Sequence[StoredEvent],
+        *,
+        and_commit: bool = False,
     ) -> list[int]:
-        if not stored_events:
-            return []
-        self._insert_stored_events(curs, stored_events, **kwargs)
-        return [row["notification_id"] for row in curs.fetchall()]
+        """and_commit: in the same message, so that others need not wait until we have heard of the insert."""
+        query = _INSERT.format(
+            table=Identifier(self.datastore.schema, self.events_table_name),
+            channel=Identifier(self.channel_name),
+        )
+        with psycopg.ClientCursor(connection) as curs:
+            curs.execute(
+                query + SQL("; COMMIT") if and_commit else query,
+                (
+                    [event.originator_id for event in stored_events],
+                    [event.originator_version for event in stored_events],
+                    [event.topic for event in stored_events],
+                    [event.state for event in stored_events],
+                ),
+            )
+            while curs.description is None:
+                curs.nextset()
+            return [row["notification_id"] for row in curs.fetchall()]
 
     def _find(self, stored_events: Sequence[StoredEvent]) -> list[int] | None:
         """Positions of exactly these events, or None where they are not stored as they stand."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-import psycopg
 from eventsourcing.persistence import IntegrityError
 from eventsourcing.postgres import PostgresDatastore
+from psycopg.errors import UniqueViolation
 
 from backend.application.ports import (
     AppendConflict,
@@ -23,7 +22,13 @@ from backend.domain.model_call import ModelCall
 from backend.event_store import receipts
 from backend.event_store.connection import open_datastore
 from backend.event_store.mapper import VerbatimMapper, decode_payload
-from backend.event_store.recorder import EVENTS_TABLE, BoundStep, CompanionStep, VerbatimRecorder
+from backend.event_store.recorder import (
+    EVENTS_TABLE,
+    CompanionStep,
+    Step,
+    StepWithPositions,
+    VerbatimRecorder,
+)
 from backend.event_store.streams import call_of, history_of
 from backend.prompting.build import StreamSlice
 
@@ -94,25 +99,24 @@ class PostgresEventStore:
         stored = [self._mapper.to_stored_event(event) for event in events]
         # Only needed for a receipt of a command that stores no event.
         end = 0 if events else self.end()
-        steps = [self._bind(companion, end) for companion in companions]
+        before = [self._step(each) for each in companions if not isinstance(each, Receipt)]
+        # Receipts hold the answer, and with it the position.
+        after = [_receipt_step(each, end) for each in companions if isinstance(each, Receipt)]
         try:
-            positions = self._recorder.insert_events(stored, steps=steps)
+            positions = self._recorder.insert_events(stored, before=before, after=after)
         except IntegrityError as error:
-            if _violated_constraint(error) == f"{EVENTS_TABLE}_pkey":
+            # The key of the events, or of a companion's row that is stored with them: somebody else was first.
+            if isinstance(error.__cause__, UniqueViolation):
                 raise AppendConflict(str(error)) from error
             raise
         except receipts.ReceiptTaken as error:
             raise ReceiptExists from error
         return positions[-1] if positions else end
 
-    def _bind(self, companion: Companion, end: int) -> BoundStep:
-        if isinstance(companion, Receipt):
-            return lambda cursor, positions: receipts.keep_receipt(cursor, companion, positions, end)
-        step: Callable[[psycopg.Cursor[dict[str, Any]], Companion, Sequence[int]], None]
+    def _step(self, companion: Companion) -> Step:
         step = self._companion_steps[type(companion)]
-        return lambda cursor, positions: step(cursor, companion, positions)
+        return lambda cursor: step(cursor, companion)
 
 
-def _violated_constraint(error: BaseException) -> str | None:
-    cause = error.__cause__
-    return cause.diag.constraint_name if isinstance(cause, psycopg.Error) else None
+def _receipt_step(receipt: Receipt, end: int) -> StepWithPositions:
+    return lambda cursor, positions: receipts.keep_receipt(cursor, receipt, positions, end)

@@ -1,9 +1,10 @@
 """Stores and announces the live text of all running replies: a shown token is a stored token.
 
-One statement at a time for all replies together: at once when nothing is under way, and otherwise
-with everything that arrived meanwhile. The statement locks the worker's lease and is refused when
-that is dead. It does not wait for the disk, so what was written in the last moments before the
-database was lost is written once more.
+One statement at a time for all replies together: at once when little is under way, and otherwise
+with everything that arrived meanwhile. Under load it rests a moment between two, so that a chunk holds
+more of its reply: what all this costs, here and in every web process, hangs on the number of chunks.
+The statement locks the worker's lease and is refused when that is dead. It does not wait for the disk,
+so what was written in the last moments before the database was lost is written once more.
 """
 
 from __future__ import annotations
@@ -48,6 +49,13 @@ FROM me, unnest(%(payloads)s::text[]) AS told (payload)
 
 FLUSH_LIMIT = 1_000
 """Chunks in one statement; what is beyond goes with the next."""
+
+FEW_CHUNKS = 8
+"""A flush of so few is followed by the next one at once: no token waits while not many replies are written."""
+
+REST_PER_CHUNK_S = 0.0003
+LONGEST_REST_S = 0.06
+"""The rest after a flush of many. It bounds how many chunks a second there can be, whatever the runners send."""
 
 UNSAFE_S = 5.0
 """How long a commit that did not wait for the disk may be lost with the database: really 0.6 s."""
@@ -136,8 +144,10 @@ class ChunkWriter:
                 await self._idle()
             try:
                 await self._rewrite_after_a_loss()
-                await self._flush()
+                flushed = await self._flush()
                 self._pauses.reset()
+                if flushed > FEW_CHUNKS and not self._unsent:
+                    await asyncio.sleep(min(flushed * REST_PER_CHUNK_S, LONGEST_REST_S))
             except DatabaseAway:
                 await self._pauses.wait()
 
@@ -164,7 +174,8 @@ class ChunkWriter:
         self._recent.clear()
         self._unsent.extendleft(reversed(again))
 
-    async def _flush(self) -> None:
+    async def _flush(self) -> int:
+        """Store and tell what there is; return how many chunks that was."""
         self._gather()
         chunks = list(islice(self._unsent, FLUSH_LIMIT))
         states = list(self._states)
@@ -186,6 +197,7 @@ class ChunkWriter:
             if not rows:
                 raise WorkerFoundDead(self._worker_id)
         self._note_stored(chunks, len(states))
+        return len(chunks)
 
     def _gather(self) -> None:
         """Number what has grown since, and queue it behind what is still unsent."""

@@ -30,8 +30,11 @@ REPLAY_CHANNEL = "replay_step"
 CompanionStep = Callable[[psycopg.Cursor[dict[str, Any]], Companion], None]
 
 _QUEUE = """
-INSERT INTO model_call_queue (call_id, conversation_id, owner_id, runner, priority, queued_at, not_before)
-VALUES (%s, %s, %s, %s, %s, clock_timestamp(), clock_timestamp())
+WITH queued AS (
+    INSERT INTO model_call_queue (call_id, conversation_id, owner_id, runner, priority, queued_at, not_before)
+    VALUES (%s, %s, %s, %s, %s, clock_timestamp(), clock_timestamp()) RETURNING call_id
+)
+SELECT pg_notify(%s, '') FROM queued
 """
 
 _KEEP_REPLAY = """
@@ -55,17 +58,23 @@ WHERE call_id = %s
 
 _FENCE = "SELECT claimed_by, claim FROM model_call_queue WHERE call_id = %s FOR UPDATE"
 
-# Only a call that left chunks needs its end remembered, for the sweep that removes them later.
+# Gives a row only while the claim holds. Only a call that left chunks needs its end remembered, for the sweep that
+# removes them later.
 _END = """
-INSERT INTO call_chunk_end (call_id, ended_at)
-SELECT %(call_id)s, clock_timestamp() WHERE EXISTS (SELECT 1 FROM call_chunk WHERE call_id = %(call_id)s)
-ON CONFLICT (call_id) DO NOTHING
+WITH ended AS (
+    DELETE FROM model_call_queue WHERE call_id = %(call_id)s AND claimed_by = %(worker)s AND claim = %(claim)s
+    RETURNING call_id
+), remembered AS (
+    INSERT INTO call_chunk_end (call_id, ended_at)
+    SELECT call_id, clock_timestamp() FROM ended
+    WHERE EXISTS (SELECT 1 FROM call_chunk WHERE call_chunk.call_id = ended.call_id)
+    ON CONFLICT (call_id) DO NOTHING
+)
+SELECT call_id FROM ended
 """
 
 
-def queue_call(
-    cursor: psycopg.Cursor[dict[str, Any]], companion: Companion
-) -> None:
+def queue_call(cursor: psycopg.Cursor[dict[str, Any]], companion: Companion) -> None:
     """Put a requested call into the queue; workers hear of it once the append is committed."""
     assert isinstance(companion, QueueCall)
     cursor.execute(
@@ -76,14 +85,12 @@ def queue_call(
             companion.owner_id,
             companion.runner,
             companion.priority,
+            QUEUE_CHANNEL,
         ),
     )
-    cursor.execute("SELECT pg_notify(%s, '')", (QUEUE_CHANNEL,))
 
 
-def dequeue_unclaimed_call(
-    cursor: psycopg.Cursor[dict[str, Any]], companion: Companion
-) -> None:
+def dequeue_unclaimed_call(cursor: psycopg.Cursor[dict[str, Any]], companion: Companion) -> None:
     """Take a call out of the queue that nobody has claimed. Raises ClaimLost where somebody has."""
     assert isinstance(companion, DequeueUnclaimedCall)
     cursor.execute(
@@ -96,23 +103,25 @@ def dequeue_unclaimed_call(
         )
 
 
-def announce_cancel(
-    cursor: psycopg.Cursor[dict[str, Any]], companion: Companion
-) -> None:
+def announce_cancel(cursor: psycopg.Cursor[dict[str, Any]], companion: Companion) -> None:
     """Tell the workers, once the append is committed, that this call is asked to stop."""
     assert isinstance(companion, AnnounceCancel)
     cursor.execute("SELECT pg_notify(%s, %s)", (CANCEL_CHANNEL, str(companion.call_id)))
 
 
-def claim_fence(
-    cursor: psycopg.Cursor[dict[str, Any]], companion: Companion
-) -> None:
+def claim_fence(cursor: psycopg.Cursor[dict[str, Any]], companion: Companion) -> None:
     """Let the append stand only while this claim holds; a finished call leaves the queue, another goes back.
 
     The row stays locked until the commit, so nobody can take the claim over in between.
     Raises ClaimLost.
     """
     assert isinstance(companion, ClaimFence)
+    if companion.done:
+        cursor.execute(
+            _END, {"call_id": companion.call_id, "worker": companion.worker, "claim": companion.claim}
+        )
+        if cursor.fetchone() is not None:
+            return
     cursor.execute(_FENCE, (companion.call_id,))
     row = cursor.fetchone()
     if row is None or (row["claimed_by"], row["claim"]) != (companion.worker, companion.claim):
@@ -125,16 +134,11 @@ def claim_fence(
             f"Worker {companion.worker} lost claim {companion.claim} on model call {companion.call_id}: "
             f"{found}. Nothing was stored; the work is dropped."
         )
-    if companion.done:
-        cursor.execute("DELETE FROM model_call_queue WHERE call_id = %s", (companion.call_id,))
-        cursor.execute(_END, {"call_id": companion.call_id})
-    elif companion.again_after_s is not None:
+    if companion.again_after_s is not None:
         cursor.execute(_TRY_AGAIN, (companion.again_after_s, companion.call_id))
 
 
-def keep_replay(
-    cursor: psycopg.Cursor[dict[str, Any]], companion: Companion
-) -> None:
+def keep_replay(cursor: psycopg.Cursor[dict[str, Any]], companion: Companion) -> None:
     """Remember a new replay, its first step being due; workers hear of it once the append is committed."""
     assert isinstance(companion, KeepReplay)
     cursor.execute(
@@ -144,18 +148,14 @@ def keep_replay(
     cursor.execute("SELECT pg_notify(%s, '')", (REPLAY_CHANNEL,))
 
 
-def replay_step_due(
-    cursor: psycopg.Cursor[dict[str, Any]], companion: Companion
-) -> None:
+def replay_step_due(cursor: psycopg.Cursor[dict[str, Any]], companion: Companion) -> None:
     """A replay can go on; workers hear of it once the append is committed."""
     assert isinstance(companion, ReplayStepDue)
     cursor.execute(_STEP_DUE, (companion.version, companion.replay_id))
     cursor.execute("SELECT pg_notify(%s, '')", (REPLAY_CHANNEL,))
 
 
-def replay_step_taken(
-    cursor: psycopg.Cursor[dict[str, Any]], companion: Companion
-) -> None:
+def replay_step_taken(cursor: psycopg.Cursor[dict[str, Any]], companion: Companion) -> None:
     """What was due for a replay is done in this commit."""
     assert isinstance(companion, ReplayStepTaken)
     cursor.execute(_STEP_TAKEN, (companion.replay_id, companion.version))

@@ -157,7 +157,7 @@ def ending_of_stream(reply: LiveReply) -> Ending:
         return _ended_early(
             outcomes.INTERRUPTED,
             "no_finish_reason",
-            "The model runner ended the reply without saying that it was finished.",
+            "The model runner ended the reply without saying that it was finished. Retry, or continue it.",
             reply,
         )
     outcome = outcomes.outcome_of_finish(reply.finish_reason)
@@ -204,7 +204,9 @@ def interrupted_by_loss(reply: LiveReply) -> Ending:
 
 
 def too_long(reply: LiveReply) -> Ending:
-    message = f"The reply went beyond {REPLY_LIMIT_CHARACTERS:,} characters and was stopped."
+    message = (
+        f"The reply went beyond {REPLY_LIMIT_CHARACTERS:,} characters and was stopped. Ask for a shorter one."
+    )
     return _ended_early(outcomes.INTERRUPTED, "reply_too_long", message, reply)
 
 
@@ -217,7 +219,7 @@ def _ended_early(
 
 def _with_what_is_kept(message: str, reply: LiveReply) -> str:
     """Say that the text is kept where there is any, and only there. The words before may be a runner's own."""
-    message = message.removesuffix(_KEPT).rstrip()
+    message = message.rstrip()
     return message + ("" if message.endswith(_SENTENCE_ENDS) else ".") + (_KEPT if reply.characters else "")
 
 

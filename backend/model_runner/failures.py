@@ -256,14 +256,16 @@ def no_first_token(runner: str, seconds: float) -> RunnerFailure:
 def silent(runner: str, seconds: float) -> RunnerFailure:
     return RunnerFailure(
         "stream_silent",
-        f"The model runner at {runner} fell silent for {seconds:g} seconds. The text up to there is kept.",
+        f"The model runner at {runner} fell silent for {seconds:g} seconds. "
+        "Retry, and look at its log if it happens again.",
     )
 
 
 def cut(runner: str) -> RunnerFailure:
     return RunnerFailure(
         "stream_cut",
-        f"The connection to the model runner at {runner} broke. The text up to there is kept.",
+        f"The connection to the model runner at {runner} broke. "
+        "Retry, and look at its log if it happens again.",
     )
 
 

@@ -123,6 +123,7 @@ class LiveChangesProjector(Projector):
                 "outcome": outcome_of_end(event),
                 "final": event.final,
                 "error": _error(event.error),
+                "chunk_count": event.chunk_count,
             },
         )
         stream = self._streams.get(event.originator_id)

@@ -6,7 +6,7 @@ part of it. Only for the queries of this folder. Never reads a text.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -56,6 +56,22 @@ def walk_up(start: UUID, limit: int = _NO_LIMIT) -> list[Place]:
         return [Place(*row) for row in cursor.fetchall()]
 
 
+def own_children_of_several(
+    parents: Mapping[UUID, Collection[UUID | None]],
+) -> dict[UUID, dict[UUID | None, tuple[UUID, ...]]]:
+    """For each conversation and each of these parents, None for first messages, its own messages below it."""
+    parent_ids = {parent_id for several in parents.values() for parent_id in several}
+    wanted = Q(parent_id__in=parent_ids - {None})
+    if None in parent_ids:
+        wanted |= Q(parent_id__isnull=True)
+    rows = TranscriptRow.objects.filter(wanted, conversation_id__in=parents.keys()).order_by("version")
+    found: dict[UUID, dict[UUID | None, tuple[UUID, ...]]] = {}
+    for message_id, conversation_id, parent_id in rows.values_list("id", "conversation_id", "parent_id"):
+        children = found.setdefault(conversation_id, {})
+        children[parent_id] = (*children.get(parent_id, ()), message_id)
+    return found
+
+
 class Branches:
     """The tree of one conversation."""
 
@@ -86,15 +102,8 @@ class Branches:
 
     def own_children(self, parent_ids: Iterable[UUID | None]) -> dict[UUID | None, tuple[UUID, ...]]:
         """For each of these parents, None for first messages, this conversation's own messages below it."""
-        parent_ids = set(parent_ids)
-        wanted = Q(parent_id__in=parent_ids - {None})
-        if None in parent_ids:
-            wanted |= Q(parent_id__isnull=True)
-        rows = TranscriptRow.objects.filter(wanted, conversation_id=self.conversation_id).order_by("version")
-        children: dict[UUID | None, list[UUID]] = {}
-        for message_id, parent_id in rows.values_list("id", "parent_id"):
-            children.setdefault(parent_id, []).append(message_id)
-        return {parent_id: tuple(found) for parent_id, found in children.items()}
+        found = own_children_of_several({self.conversation_id: set(parent_ids)})
+        return found.get(self.conversation_id, {})
 
     def leaf_ids(self) -> set[UUID]:
         """The ends of all branches."""

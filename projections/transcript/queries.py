@@ -5,7 +5,7 @@ For rows and position from one moment, ask inside `projections.tracking.snapshot
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -16,7 +16,7 @@ from django.db.models import Q
 from django.db.models.functions import Left
 
 from backend.domain.events import ReplayTurn
-from projections.transcript.branches import Branches, walk_up
+from projections.transcript.branches import Branches, own_children_of_several, walk_up
 from projections.transcript.read_table import TranscriptHeadRow, TranscriptRow
 
 EXCERPT_CHARACTERS: Final = 120
@@ -213,6 +213,26 @@ def get_message(*, message_id: UUID, owner_id: UUID | None) -> TranscriptMessage
     return _messages(Branches(head), [row])[0]
 
 
+def get_messages(message_ids: Collection[UUID]) -> dict[UUID, TranscriptMessage]:
+    """Several messages of any conversations, each as `get_message` gives it; anybody's. Unknown ones are left out."""
+    by_conversation: dict[UUID, list[TranscriptRow]] = {}
+    for row in TranscriptRow.objects.filter(id__in=message_ids):
+        by_conversation.setdefault(row.conversation_id, []).append(row)
+    if not by_conversation:
+        return {}
+    heads = TranscriptHeadRow.objects.in_bulk(by_conversation)
+    children = own_children_of_several(
+        {conversation: {row.parent_id for row in rows} for conversation, rows in by_conversation.items()}
+    )
+    return {
+        message.id: message
+        for conversation_id, head in heads.items()
+        for message in _messages(
+            Branches(head), by_conversation[conversation_id], children.get(conversation_id, {})
+        )
+    }
+
+
 def get_previous_call_id(*, leaf_id: UUID, owner_id: UUID | None) -> UUID | None:
     """The call of the nearest reply at or above a message; None without one, or for somebody else's message.
 
@@ -243,10 +263,16 @@ def _head(conversation_id: UUID, owner_id: UUID | None) -> TranscriptHeadRow | N
     return (heads if owner_id is None else heads.filter(owner_id=owner_id)).first()
 
 
-def _messages(branches: Branches, rows: list[TranscriptRow]) -> tuple[TranscriptMessage, ...]:
+def _messages(
+    branches: Branches,
+    rows: list[TranscriptRow],
+    own: Mapping[UUID | None, tuple[UUID, ...]] | None = None,
+) -> tuple[TranscriptMessage, ...]:
+    """own: this conversation's own messages below each of the rows' parents, where they are known already."""
     if not rows:
         return ()
-    own = branches.own_children(row.parent_id for row in rows)
+    if own is None:
+        own = branches.own_children(row.parent_id for row in rows)
     found = []
     for row in rows:
         inherited = row.conversation_id != branches.conversation_id

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
@@ -11,12 +10,14 @@ from uuid import uuid4
 import psycopg
 import pytest
 from eventsourcing.persistence import OperationalError
+from psycopg.sql import Composable
 
-from backend.application.ports import AppendConflict, Companion, IdempotencyKey, QueueCall
+from backend.application.ports import AppendConflict, Companion, IdempotencyKey, QueueCall, Receipt
 from backend.domain import commands as c
 from backend.domain.conversation import Conversation
 from backend.event_store.codec import UnreadableEvent
 from backend.event_store.mapper import VerbatimMapper
+from backend.event_store.recorder import LOCK_TIMEOUT_S
 from backend.event_store.store import PostgresEventStore
 from backend.event_store.subscription import EventReader
 from backend.model_calls.companions import COMPANION_STEPS
@@ -27,6 +28,9 @@ from tests.support.builders import OWNER, Stamps, World
 
 class Refused(Exception):
     pass
+
+
+RECEIPT = Receipt(IdempotencyKey(OWNER, "an intent", "POST /api/conversations/", "digest"), 201, {})
 
 
 def with_step(url: str, step: Any) -> PostgresEventStore:
@@ -43,9 +47,7 @@ def test_an_event_of_five_megabytes_is_stored_and_read_back(on_postgres: OnPostg
 
 
 def test_a_companion_that_raises_stores_nothing_and_leaves_the_store_usable(fresh_database: str) -> None:
-    def refuse(
-        cursor: psycopg.Cursor[dict[str, Any]], companion: Companion, positions: Sequence[int]
-    ) -> None:
+    def refuse(cursor: psycopg.Cursor[dict[str, Any]], companion: Companion) -> None:
         cursor.execute("INSERT INTO model_call_worker (worker_id) VALUES ('from the companion')")
         raise Refused
 
@@ -149,12 +151,13 @@ def test_rivals_on_one_stream_get_consecutive_versions_and_lose_nothing(on_postg
     assert [event.originator_version for event in events] == list(range(1, 12))
 
 
+@pytest.mark.parametrize("companions", [[], [RECEIPT]], ids=["in one message", "after a receipt"])
 def test_a_connection_lost_after_the_commit_still_answers_with_the_positions(
-    on_postgres: OnPostgres, monkeypatch: pytest.MonkeyPatch
+    on_postgres: OnPostgres, monkeypatch: pytest.MonkeyPatch, companions: list[Companion]
 ) -> None:
     _break_commits(monkeypatch, really_commit=True)
     made = conversation()
-    position = on_postgres.store.append(made)
+    position = on_postgres.store.append(made, companions=companions)
     monkeypatch.undo()
     assert [r.position for r in on_postgres.read_after(0, 10)][-1] == position
 
@@ -172,33 +175,35 @@ def test_a_connection_lost_before_the_commit_is_an_error_and_nothing_is_stored(
 
 def _break_commits(monkeypatch: pytest.MonkeyPatch, *, really_commit: bool) -> None:
     """Make the end of each transaction lose its connection, after or instead of the commit."""
-    commit = psycopg.transaction.Transaction._commit_gen
+    execute = psycopg.Cursor.execute
 
-    def broken(self: Any) -> Any:
+    def broken(self: Any, query: Any, *args: Any, **options: Any) -> Any:
+        text = query.as_string(self) if isinstance(query, Composable) else query
+        if not text.endswith("COMMIT"):
+            return execute(self, query, *args, **options)
         if really_commit:
-            yield from commit(self)
-        self._conn.close()
+            execute(self, query, *args, **options)
+        self.connection.close()
         raise psycopg.OperationalError("the connection was lost")
 
-    monkeypatch.setattr(psycopg.transaction.Transaction, "_commit_gen", broken)
+    monkeypatch.setattr(psycopg.Cursor, "execute", broken)
 
 
 def test_a_locked_table_gives_an_error_and_not_a_hang(
-    on_postgres: OnPostgres, monkeypatch: pytest.MonkeyPatch
+    fresh_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # One second instead of five keeps the test short; that there is a limit is what counts.
-    recorder = on_postgres.store._recorder
-    assert b"'5s'" in recorder.lock_table_statements[0].as_bytes()  # type: ignore[union-attr]  # a composed statement
-    monkeypatch.setattr(
-        recorder,
-        "lock_table_statements",
-        ["SET LOCAL lock_timeout = '1s'", recorder.lock_table_statements[1]],
-    )
-    with psycopg.connect(on_postgres.url) as connection:
-        connection.execute("LOCK TABLE events IN EXCLUSIVE MODE")
-        with pytest.raises(OperationalError, match="lock timeout"):
-            on_postgres.store.append(conversation())
-    on_postgres.store.append(conversation())
+    assert LOCK_TIMEOUT_S == 5
+    monkeypatch.setattr("backend.event_store.connection.LOCK_TIMEOUT_S", 1)
+    store = PostgresEventStore(fresh_database, COMPANION_STEPS)
+    try:
+        with psycopg.connect(fresh_database) as connection:
+            connection.execute("LOCK TABLE events IN EXCLUSIVE MODE")
+            with pytest.raises(OperationalError, match="lock timeout"):
+                store.append(conversation())
+        store.append(conversation())
+    finally:
+        store.close()
 
 
 def test_an_event_that_cannot_be_read_is_named(on_postgres: OnPostgres) -> None:

@@ -149,7 +149,7 @@ class StandInWorker:
             outcome=outcome,
             duration_ms=1200,
             first_token_ms=80,
-            chunk_count=3,
+            chunk_count=self._seqs.get(call_id, -1) + 1,
             usage=TokenUsage(prompt_tokens=12, completion_tokens=5),
             usage_source="runner",
             finish_reason="stop" if outcome == "complete" else None,

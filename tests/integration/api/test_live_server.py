@@ -12,7 +12,7 @@ import httpx
 import psycopg
 import pytest
 
-from backend.api import live_hub
+from backend.api import live_subscription
 from tests.integration.api.live_support import (
     Browser,
     Frame,
@@ -167,7 +167,7 @@ def test_a_client_that_does_not_read_is_dropped_and_memory_does_not_grow(
             grown = server.resident_bytes() - before
         # What the deaf client may leave behind is its queue and the server's send buffer.
         assert grown < 16 * 1024 * 1024
-        time.sleep(live_hub.SLOW_CLIENT_S)
+        time.sleep(live_subscription.SLOW_CLIENT_S)
         # What lay in the buffers on the way still arrives; then comes the end, long before the last chunk.
         deaf.settimeout(10)
         received = b""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,7 +18,7 @@ from backend.application.ports import (
 from backend.event_store.store import PostgresEventStore
 
 
-def _no_step(cursor: Any, companion: Any, positions: Sequence[int]) -> None:
+def _no_step(cursor: Any, companion: Any) -> None:
     """The queue of calls is not part of these tests."""
 
 

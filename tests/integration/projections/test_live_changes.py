@@ -45,7 +45,15 @@ def test_each_event_is_told_with_its_ids_and_without_texts() -> None:
         ("reply_recorded", {"version": 6, "outcome": "failed", "error": error, **ids}),
         (
             "model_call_failed",
-            {"version": 3, "attempt": 1, "outcome": "failed", "final": True, "error": call_error, **call_ids},
+            {
+                "version": 3,
+                "attempt": 1,
+                "outcome": "failed",
+                "final": True,
+                "error": call_error,
+                "chunk_count": len("A secret answer"),
+                **call_ids,
+            },
         ),
         ("conversation_renamed", {"version": 7}),
     ]

@@ -43,7 +43,7 @@ def test_the_worker_catches_up_from_an_empty_positions_table_and_then_follows(
 ) -> None:
     assert not ProjectionPosition.objects.exists()
     story = Story(store, seed=1)
-    story.tell(60)
+    story.tell(150)
 
     with worker_thread(fresh_database, batch_size=50):
         eventually(worker_is_active, "a worker is active")

@@ -117,8 +117,8 @@ def test_what_had_come_decides_what_a_failure_means(code: str, events: list[obje
     assert endings.ending_of_failure(_reply(*events), RunnerFailure(code, "It broke.")).outcome == outcome
 
 
-def test_text_is_said_to_be_kept_once_and_only_where_there_is_any() -> None:
-    failure = RunnerFailure("stream_cut", f"The connection broke. {KEPT}")
+def test_text_is_said_to_be_kept_only_where_there_is_any() -> None:
+    failure = RunnerFailure("stream_cut", "The connection broke.")
     with_text = endings.ending_of_failure(_reply(Delta("a")), failure)
     without = endings.ending_of_failure(_reply(), failure)
     assert with_text.reply_error is not None

@@ -7,6 +7,7 @@ import signal
 from typing import Any
 
 import psycopg
+import uvloop
 from django.core.management.base import BaseCommand, CommandError
 
 from backend import bootstrap
@@ -18,7 +19,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            asyncio.run(work_until_told())
+            uvloop.run(work_until_told())
         except* psycopg.errors.UndefinedTable as group:
             raise CommandError(
                 f"The database has no tables for the worker yet ({str(group.exceptions[0]).splitlines()[0]}). "
