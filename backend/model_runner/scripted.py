@@ -90,9 +90,10 @@ class ScriptedRunner:
     def refuse_for(self, seconds: float) -> None:
         """Take no connections for so long, from now on; streams that run go on. For the thread of the test."""
         assert self._loop is not None
-        asyncio.run_coroutine_threadsafe(self._refuse(seconds), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(self.refuse(seconds), self._loop).result(10)
 
-    async def _refuse(self, seconds: float) -> None:
+    async def refuse(self, seconds: float) -> None:
+        """The same, for who shares the runner's loop."""
         assert self._server is not None
         self._server.close()
         if self._coming_back is not None:
@@ -248,7 +249,7 @@ class ScriptedRunner:
                 seconds = _seconds_in(request)
                 if seconds is None:
                     return 400, {"error": 'Expected {"seconds": 2}, a number from 0 to 3600.'}
-                await self._refuse(seconds)
+                await self.refuse(seconds)
                 return 200, {}
             case "GET", "/__requests__":
                 return 200, {

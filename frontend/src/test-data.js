@@ -151,9 +151,29 @@ export function model(fields) {
     name: fields.id.toUpperCase(),
     runner: 'built-in',
     context_tokens: 8192,
+    size_bytes: null,
+    loaded: null,
     reachable: true,
+    error: null,
     demonstration: false,
     default: false,
+    ...fields,
+  };
+}
+
+/**
+ * @param {Partial<import('./api/types.js').RunnerInfo>} fields
+ * @returns {import('./api/types.js').RunnerInfo}
+ */
+export function runner(fields) {
+  return {
+    name: 'built-in',
+    url: 'http://127.0.0.1:4000/v1',
+    kind: 'built-in',
+    limit: null,
+    reachable: true,
+    error: null,
+    models: 1,
     ...fields,
   };
 }

@@ -6,11 +6,12 @@ HTTP to the product and touch none of its modules; every test has a person of it
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
 from tests.browser.chat import Chat
 from tests.support.api_client import ApiClient
@@ -61,7 +62,9 @@ def shared_runner() -> Iterator[HoldingRunner]:
 
 @pytest.fixture(scope="session")
 def stack(shared_runner: HoldingRunner) -> Iterator[Stack]:
-    with running_stack(MODEL_RUNNER_URL=shared_runner.url, MODEL_RUNNER_MODEL=MODEL_ID) as running:
+    # Each test says what the runner is asked and answers; titles would ask it now and then.
+    settings = {"MODEL_RUNNER_URL": shared_runner.url, "MODEL_RUNNER_MODEL": MODEL_ID, "TITLES": "off"}
+    with running_stack(**settings) as running:
         with ApiClient(running.url) as first:
             first.sign_up()  # the first account is the administrator; no test should be that by chance
         yield running
@@ -98,14 +101,41 @@ def page_faults() -> Iterator[list[str]]:
 
 @pytest.fixture
 def context(context: BrowserContext, page_faults: list[str]) -> BrowserContext:
+    return watched(context, page_faults)
+
+
+Device = Callable[[ApiClient], Chat]
+
+
+@pytest.fixture
+def device(
+    browser: Browser, browser_context_args: dict[str, Any], page_faults: list[str]
+) -> Iterator[Device]:
+    """Another browser, in which a person is logged in where their client is: at the first page."""
+    with ExitStack() as opened:
+
+        def open_device(person: ApiClient) -> Chat:
+            url = str(person.http.base_url).rstrip("/")
+            context = browser.new_context(**{**browser_context_args, "base_url": url})
+            opened.enter_context(closing(watched(context, page_faults)))
+            log_in(context, person, url)
+            chat = Chat(context.new_page())
+            chat.page.goto("/")
+            chat.message.wait_for()
+            return chat
+
+        yield open_device
+
+
+def watched(context: BrowserContext, faults: list[str]) -> BrowserContext:
     context.set_default_timeout(WAIT_MS)
 
     def watch(page: Page) -> None:
         def on_console(message: ConsoleMessage) -> None:
             if "Content Security Policy" in message.text:
-                page_faults.append(message.text)
+                faults.append(message.text)
 
-        page.on("pageerror", lambda error: page_faults.append(str(error)))
+        page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("console", on_console)
 
     context.on("page", watch)

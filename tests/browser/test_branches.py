@@ -157,6 +157,7 @@ def test_the_address_of_a_branch_shows_it_without_selecting_it(
     first = rows_of(person, chat.conversation_id)[-1]["id"]
     chat.replies.last.get_by_role("button", name="Regenerate", exact=True).click()
     expect(chat.reply_text).to_have_text("Second answer.")
+    expect(chat.send).to_be_visible()
 
     chat.open(chat.conversation_id, f"?leaf={first}")
     expect(chat.reply_text).to_have_text("First answer.")
@@ -165,6 +166,7 @@ def test_the_address_of_a_branch_shows_it_without_selecting_it(
 
     chat.say("On this branch")
     expect(chat.reply_text).to_have_text("Third answer.")
+    chat.wait_for_end(2)
     expect(chat.page).not_to_have_url(re.compile("leaf="))
     texts = [row["content"] for row in rows_of(person, chat.conversation_id)]
     assert texts == ["A question", "First answer.", "On this branch", "Third answer."]

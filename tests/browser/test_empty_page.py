@@ -51,6 +51,8 @@ def test_a_model_runner_that_is_down_is_told_with_its_reason_and_retry_helps_onc
         chat.say("Is anybody there?")
         expect(chat.replies).to_contain_text(f"127.0.0.1:{port} does not answer")
         expect(chat.own).to_contain_text("Is anybody there?")
+        # It is tried a few times more before that is said.
+        expect(chat.replies.get_by_role("button", name="Retry")).to_be_visible()
         with HoldingRunner(port=port).in_thread():
             chat.replies.get_by_role("button", name="Retry").click()
             expect(chat.replies).to_contain_text("You wrote: Is anybody there?")

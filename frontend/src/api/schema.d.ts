@@ -402,7 +402,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description One call: attempts, timings, usage, parameters, digests, outcome, and its events' places. */
+        /** @description One call: where it waits, attempts, timings, usage, parameters, digests, outcome, and its events' places. */
         get: operations["read_model_call"];
         put?: never;
         post?: never;
@@ -453,7 +453,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description The models of the configured runner, and whether it can be reached; if not, why not. */
+        /** @description The models of all configured runners, and whether each can be reached; if not, why not. */
         get: operations["list_models"];
         put?: never;
         post?: never;
@@ -926,6 +926,8 @@ export interface components {
             /** @description browser, api or openai. */
             source: string;
             model: string;
+            /** @description Where it goes; null for calls from before runners had names. */
+            runner: string | null;
             /** Format: date-time */
             requested_at: string;
             /** Format: date-time */
@@ -941,6 +943,8 @@ export interface components {
             usage_source: string;
             finish_reason: string | null;
             error: unknown;
+            /** @description Where it stands while it waits; null otherwise. */
+            readonly queue: components["schemas"]["QueuePlaceOutput"] | null;
             version: number;
             /** @description Numbers as decimal texts, as they are stored. */
             params: unknown;
@@ -988,6 +992,8 @@ export interface components {
             /** @description browser, api or openai. */
             source: string;
             model: string;
+            /** @description Where it goes; null for calls from before runners had names. */
+            runner: string | null;
             /** Format: date-time */
             requested_at: string;
             /** Format: date-time */
@@ -1004,21 +1010,27 @@ export interface components {
             finish_reason: string | null;
             error: unknown;
         };
-        /** @description Base of what is only ever written. */
         ModelListOutput: {
             results: components["schemas"]["ModelOutput"][];
             runners: components["schemas"]["RunnerOutput"][];
             position: string;
         };
-        /** @description Base of what is only ever written. */
         ModelOutput: {
-            /** @description The name to give where a model is chosen. */
+            /** @description To give where a model is chosen; NAME::MODEL where an earlier runner offers it too. */
             id: string;
             /** @description The name to show. */
             name: string;
             runner: string;
+            /** @description Prompt and reply together. */
             context_tokens: number | null;
+            /** @description Of its file, where the runner tells. */
+            size_bytes: number | null;
+            /** @description Whether it is in memory, where the runner tells. */
+            loaded: boolean | null;
+            /** @description Whether its runner answers. */
             reachable: boolean;
+            /** @description Why this model cannot be used. */
+            error: string | null;
             /** @description A small model that shows that everything works. */
             demonstration: boolean;
             default: boolean;
@@ -1146,6 +1158,19 @@ export interface components {
             previous_call_id: string | null;
             /** @description Of the read model, from the same moment as the rows. */
             position: string;
+        };
+        /** @description Base of what is only ever written. */
+        QueuePlaceOutput: {
+            /** @description 1 is next; null while it waits for its next attempt. */
+            place: number | null;
+            /** @description How many calls stand in line for this runner. */
+            waiting: number;
+            runner: string | null;
+            /**
+             * Format: date-time
+             * @description When the next attempt is made, where one failed and is made again.
+             */
+            retry_at: string | null;
         };
         /** @description An object with these fields and no others; each unknown one is named in the answer. */
         RegenerateReplyInputRequest: {
@@ -1288,14 +1313,17 @@ export interface components {
          * @enum {string}
          */
         RoleEnum: "user" | "assistant";
-        /** @description Base of what is only ever written. */
         RunnerOutput: {
             name: string;
             url: string;
-            /** @description built-in or openai-compatible. */
+            /** @description One of built-in, llama.cpp, docker-model-runner, ollama, vllm, openai-compatible. */
             kind: string;
+            /** @description Calls at the same time; null for no limit. */
+            limit: number | null;
             reachable: boolean;
             error: string | null;
+            /** @description How many it offers. */
+            models: number;
         };
         SearchHitOutput: {
             kind: components["schemas"]["KindEnum"];

@@ -12,7 +12,7 @@
  * @typedef {Schemas['SetupOutput']} Setup
  * @typedef {Schemas['ModelOutput']} ModelInfo
  * @typedef {Schemas['RunnerOutput']} RunnerInfo
- * @typedef {Pick<Schemas['ModelListOutput'], 'results'|'runners'>} ModelList
+ * @typedef {{results: ModelInfo[], runners: RunnerInfo[]}} ModelList
  * @typedef {Schemas['SettingsOutput']} ConversationSettings
  * @typedef {Schemas['ConversationChangedOutput']} ConversationAnswer What a command about a conversation answers.
  */
@@ -71,12 +71,21 @@
  * @property {string} text
  * @property {string} [reasoning]
  *
+ * A state that lasts, or one that is told only to those who have the conversation on screen: queued and prefill.
  * @typedef {object} LiveCall
  * @property {string} call_id
- * @property {string|null} reply_id
- * @property {'requested'|'started'|'retrying'|'finished'} state
+ * @property {string|null} reply_id null: a call that writes no reply, such as one for a title
+ * @property {'requested'|'queued'|'started'|'prefill'|'retrying'|'finished'} state
+ * @property {string|null} [conversation_id]
  * @property {Outcome} [outcome]
  * @property {{code: string, message: string}|null} [error]
+ * @property {number} [attempt] retrying: which attempt has failed
+ * @property {number|null} [place] queued: 1 is the next
+ * @property {number} [waiting] queued: how many wait
+ * @property {string|null} [runner] queued: what it waits for
+ * @property {string|null} [retry_at] queued: when it is tried again, RFC 3339
+ * @property {number} [processed] prefill: tokens read
+ * @property {number} [total] prefill: tokens to read
  */
 
 /**

@@ -4,8 +4,7 @@ import { Navigate, Outlet, Route, Routes, useLocation } from 'react-router';
 
 import { forgetPositions } from '../api/positions.js';
 import { asProblem } from '../api/problems.js';
-import { AuthPage } from '../auth/AuthPage.jsx';
-import { SessionExpiredDialog } from '../auth/SessionExpiredDialog.jsx';
+import { listenToOtherWindows } from '../auth/otherWindows.js';
 import { loadSession, useSession } from '../auth/session.js';
 import { forgetEdits } from '../features/branches/edits.js';
 import { ConversationPage } from '../features/transcript/ConversationPage.jsx';
@@ -18,6 +17,8 @@ import { AppLayout } from './AppLayout.jsx';
 import { forgetEverything } from './cache.js';
 import { NotFoundPage } from './NotFoundPage.jsx';
 
+const AuthPage = lazy(() => import('../auth/AuthPage.jsx'));
+const SessionExpiredDialog = lazy(() => import('../auth/SessionExpiredDialog.jsx'));
 const ComparePage = lazy(() => import('../features/compare/ComparePage.jsx'));
 const HistoryPage = lazy(() => import('../features/time/HistoryPage.jsx'));
 const SettingsPage = lazy(() => import('../features/settings/SettingsPage.jsx'));
@@ -40,6 +41,7 @@ function SessionGate() {
   useEffect(() => {
     loadSession().catch((error) => setFailure(asProblem(error).message));
   }, [attempt]);
+  useEffect(listenToOtherWindows, []);
   useEffect(() => {
     // Nothing that one person has loaded may be there for the next one.
     if (userId === null) return undefined;
@@ -106,7 +108,11 @@ function SessionGate() {
           </Route>
         </Route>
       </Routes>
-      <SessionExpiredDialog />
+      {status === 'expired' && (
+        <Suspense fallback={null}>
+          <SessionExpiredDialog />
+        </Suspense>
+      )}
     </>
   );
 }
@@ -116,7 +122,11 @@ function ForVisitors({ mode }) {
   const status = useSession((session) => session.status);
   const location = useLocation();
   if (status === 'in') return <Navigate to={location.state?.from ?? '/'} replace />;
-  return <AuthPage mode={mode} />;
+  return (
+    <Suspense fallback={null}>
+      <AuthPage mode={mode} />
+    </Suspense>
+  );
 }
 
 function ForMembers() {

@@ -9,9 +9,9 @@ import { preloadMarkdown } from '../markdown/LazyMarkdown.jsx';
 import { Sheet } from '../ui/Dialog.jsx';
 import styles from './AppLayout.module.css';
 import { useLiveStream, useReconnecting } from './live.js';
-import { ShortcutsDialog } from './ShortcutsDialog.jsx';
 import { setDrawer, useSidebar } from './sidebarState.js';
 
+const ShortcutsDialog = lazy(() => import('./ShortcutsDialog.jsx'));
 const SearchDialog = lazy(() => import('../features/search/SearchDialog.jsx'));
 
 export function AppLayout() {
@@ -66,7 +66,11 @@ export function AppLayout() {
           <SearchDialog onClose={() => setSearching(false)} onShortcuts={() => setShortcuts(true)} />
         </Suspense>
       )}
-      <ShortcutsDialog open={shortcuts} onOpenChange={setShortcuts} />
+      {shortcuts && (
+        <Suspense fallback={null}>
+          <ShortcutsDialog onClose={() => setShortcuts(false)} />
+        </Suspense>
+      )}
     </div>
   );
 }

@@ -12,10 +12,10 @@ const SHORTCUTS = [
   { does: 'Show these shortcuts', keys: [MOD, '/'] },
 ];
 
-/** @param {{open: boolean, onOpenChange: (open: boolean) => void}} props */
-export function ShortcutsDialog({ open, onOpenChange }) {
+/** @param {{onClose: () => void}} props */
+export default function ShortcutsDialog({ onClose }) {
   return (
-    <Dialog open={open} onOpenChange={onOpenChange} title="Keyboard shortcuts">
+    <Dialog open onOpenChange={(open) => !open && onClose()} title="Keyboard shortcuts">
       <dl className={styles.list}>
         {SHORTCUTS.map(({ does, keys }) => (
           <div key={does}>

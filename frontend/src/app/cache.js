@@ -4,8 +4,10 @@
  * arrived gets the change applied on arrival.
  */
 import { comparePositions, noteLivePosition } from '../api/positions.js';
+import { isUnnamed } from '../features/conversations/naming.js';
 import { applyToBranch, applyToConversation, applyToList, applyToTranscript, placeRow, withRows } from './reduceChange.js';
 import { queryClient } from './queryClient.js';
+import { forgetSelections, readerStays } from './selections.js';
 
 /** @typedef {import('../api/types.js').LiveChange} LiveChange */
 /** @typedef {import('../api/types.js').Conversation} Conversation */
@@ -48,27 +50,71 @@ let recent = [];
  * @template T
  * @param {readonly unknown[]} key
  * @param {(cached: T) => import('./reduceChange.js').Reduced<T>} reduce
+ * @param {'active'|'none'} [refetchType] none: what is stale is fetched when it is shown next
  */
-function reduceCached(key, reduce) {
+function reduceCached(key, reduce, refetchType = 'active') {
   const cached = /** @type {T|undefined} */ (queryClient.getQueryData(key));
   if (cached === undefined) return;
   const { next, stale } = reduce(cached);
   if (next !== cached) queryClient.setQueryData(key, next);
-  if (stale) void queryClient.invalidateQueries({ queryKey: key, exact: true });
+  if (stale) void queryClient.invalidateQueries({ queryKey: key, exact: true, refetchType });
+}
+
+/**
+ * @param {readonly unknown[]} key of the selected branch
+ * @param {(transcript: Transcript) => import('./reduceChange.js').Reduced<Transcript>} moves
+ * @param {LiveChange} change
+ */
+function selectsAnother(key, moves, change) {
+  /** @type {Transcript|undefined} */
+  const cached = queryClient.getQueryData(key);
+  return change.kind === 'branch_selected' && cached !== undefined && moves(cached).stale;
+}
+
+/** @param {LiveChange} change */
+function applyToLists(change) {
+  for (const view of VIEWS) {
+    reduceCached(keys.list(view), (/** @type {ConversationList} */ list) => applyToList(list, change, view));
+  }
+}
+
+/** How long a conversation that has just been started may take to get its first message, and a name with that. */
+const NAMED_WITHIN_MS = 2_000;
+
+/**
+ * List a conversation that has no name yet only where none comes: its first message is usually on its way, and brings
+ * a row of its own.
+ * @param {LiveChange} change
+ */
+function listUnlessNamed(change) {
+  const id = change.conversation_id;
+  setTimeout(() => {
+    const overtaken = recent.some((other) => other.conversation_id === id && comparePositions(other.position, change.position) > 0);
+    if (!overtaken) applyToLists(change);
+  }, NAMED_WITHIN_MS);
+}
+
+/** @param {string} id */
+function isListed(id) {
+  return VIEWS.some((view) => {
+    /** @type {ConversationList|undefined} */
+    const list = queryClient.getQueryData(keys.list(view));
+    return list?.rows.some((row) => row.id === id) ?? false;
+  });
 }
 
 /** @param {LiveChange} change */
 function applyToCaches(change) {
-  for (const view of VIEWS) {
-    reduceCached(keys.list(view), (/** @type {ConversationList} */ list) => applyToList(list, change, view));
-  }
+  const row = change.data?.conversation;
+  if (row && isUnnamed(row) && !isListed(row.id)) listUnlessNamed(change);
+  else applyToLists(change);
   // Forks tell of the conversation they come from, so a change of one can show in others.
   for (const [key] of queryClient.getQueriesData({ queryKey: ['conversation'] })) {
     reduceCached(key, (/** @type {Conversation} */ conversation) => applyToConversation(conversation, change));
   }
-  reduceCached(keys.transcript(change.conversation_id), (/** @type {Transcript} */ transcript) =>
-    applyToTranscript(transcript, change),
-  );
+  const selected = keys.transcript(change.conversation_id);
+  const moves = (/** @type {Transcript} */ transcript) => applyToTranscript(transcript, change);
+  reduceCached(selected, moves, selectsAnother(selected, moves, change) && readerStays(change) ? 'none' : 'active');
   for (const [key] of queryClient.getQueriesData({ queryKey: [...keys.transcript(change.conversation_id), 'leaf'] })) {
     reduceCached(key, (/** @type {Transcript} */ transcript) => applyToBranch(transcript, change));
   }
@@ -77,12 +123,18 @@ function applyToCaches(change) {
 /** What is not worked out from a change is fetched again: at once where it is on screen, else when it is next asked for. */
 const CHANGES_TREE = /^(user_message|reply|branch)_/;
 const CHANGES_REPLAYS = /^(replay|reply)_/;
+/** What was refused while a conversation was deleted can be read again. */
+const BRINGS_BACK = 'conversation_restored';
 
 /** @param {LiveChange} change */
 function refetchWhatItTouches(change) {
   const id = change.conversation_id;
   if (CHANGES_TREE.test(change.kind)) void queryClient.invalidateQueries({ queryKey: keys.tree(id) });
   if (CHANGES_REPLAYS.test(change.kind)) void queryClient.invalidateQueries({ queryKey: keys.replays(id) });
+  if (change.kind === BRINGS_BACK) {
+    void queryClient.invalidateQueries({ queryKey: keys.transcript(id) });
+    void queryClient.invalidateQueries({ queryKey: keys.conversation(id) });
+  }
 }
 
 /** @param {LiveChange} change a frame of the live stream */
@@ -99,8 +151,15 @@ export function receiveChange(change) {
  */
 export function catchUpList(list, view) {
   return recent
-    .filter((change) => change.data?.conversation)
+    .filter((change) => change.data?.conversation || change.kind === 'conversation_deleted')
     .reduce((now, change) => applyToList(now, change, view).next, list);
+}
+
+/** @param {Conversation} conversation just fetched @returns {Conversation} */
+export function catchUpConversation(conversation) {
+  return recent
+    .filter((change) => change.conversation_id === conversation.id && change.data?.conversation)
+    .reduce((now, change) => applyToConversation(now, change).next, conversation);
 }
 
 /**
@@ -109,11 +168,43 @@ export function catchUpList(list, view) {
  * @param {boolean} [selected] false: a branch that was asked for by its end
  */
 export function catchUpTranscript(conversationId, transcript, selected = true) {
+  return caughtUp(conversationId, transcript, selected).next;
+}
+
+/**
+ * @param {string} conversationId
+ * @param {Transcript} transcript just fetched
+ * @param {boolean} selected false: a branch that was asked for by its end
+ * @returns {import('./reduceChange.js').Reduced<Transcript>} stale: a change since then does not say enough
+ */
+function caughtUp(conversationId, transcript, selected) {
   const apply = selected ? applyToTranscript : applyToBranch;
-  return recent
-    .filter((change) => change.conversation_id === conversationId)
-    .filter((change) => comparePositions(change.position, transcript.position) > 0)
-    .reduce((now, change) => apply(now, change).next, transcript);
+  let next = transcript;
+  let stale = false;
+  for (const change of recent) {
+    if (change.conversation_id !== conversationId || comparePositions(change.position, transcript.position) <= 0) continue;
+    const reduced = apply(next, change);
+    next = reduced.next;
+    stale ||= reduced.stale;
+  }
+  return { next, stale };
+}
+
+/** A page is as new as the newest change known when it was asked for, so the second is new enough but in a storm. */
+const MOST_FETCHES = 4;
+
+/**
+ * A branch as of now: fetched again where it changed on its way in a manner that only a page can show.
+ * @param {string} conversationId
+ * @param {boolean} selected false: a branch that is asked for by its end
+ * @param {() => Promise<Transcript>} fetchIt
+ * @returns {Promise<Transcript>}
+ */
+export async function fetchCurrent(conversationId, selected, fetchIt) {
+  for (let fetches = 1; ; fetches += 1) {
+    const { next, stale } = caughtUp(conversationId, await fetchIt(), selected);
+    if (!stale || fetches === MOST_FETCHES) return next;
+  }
 }
 
 /**
@@ -256,5 +347,6 @@ export async function adoptBranch(conversationId, transcript) {
 /** Somebody else logs in, or nobody: nothing of what was cached may stay. */
 export function forgetEverything() {
   recent = [];
+  forgetSelections();
   queryClient.clear();
 }

@@ -5,8 +5,9 @@ import { useEffect } from 'react';
 
 import { fetchMe } from '../api/account.js';
 import { LiveConnection } from '../api/live.js';
+import { fetchCall } from '../api/modelCalls.js';
 import { forgetLivePosition, livePosition } from '../api/positions.js';
-import { expireSession } from '../auth/session.js';
+import { expireSession, useSession } from '../auth/session.js';
 import { liveText } from '../features/transcript/liveText.js';
 import { announce } from '../ui/announcer.jsx';
 import { createStore, useStore } from '../ui/store.js';
@@ -50,12 +51,34 @@ function onStatus(now) {
  */
 function onCall(call) {
   liveText.setCallState(call);
+  if (call.state === 'queued' && call.retry_at) void learnWhyAgain(call);
   if (call.state !== 'finished') return;
   for (const [key, transcript] of queryClient.getQueriesData({ queryKey: ['transcript'] })) {
     const rows = /** @type {Transcript|undefined} */ (transcript)?.rows ?? [];
     if (rows.some((row) => row.id === call.reply_id && row.outcome === 'pending')) {
       void queryClient.invalidateQueries({ queryKey: key });
     }
+  }
+}
+
+/** @type {Set<string>} */
+const asking = new Set();
+
+/**
+ * A call is tried again, and this tab was not there when its last attempt failed: the record says why.
+ * @param {LiveCall} call
+ */
+async function learnWhyAgain({ call_id, reply_id }) {
+  if (reply_id === null || asking.has(call_id) || liveText.read(reply_id).wait.failed) return;
+  asking.add(call_id);
+  try {
+    const last = (await fetchCall(call_id)).attempts.at(-1);
+    const error = /** @type {{code: string, message: string}|null|undefined} */ (last?.error);
+    if (last && error) liveText.noteFailure(reply_id, { ...error, attempt: last.attempt });
+  } catch {
+    // What is waited for is shown in any case; the next frame asks again.
+  } finally {
+    asking.delete(call_id);
   }
 }
 
@@ -106,15 +129,17 @@ function reopen() {
  * @param {string|null} conversationId
  */
 export function useLiveStream(ready, conversationId) {
+  // A stream that ended with the session begins again when the person has logged in over the page.
+  const listening = useSession((session) => session.status === 'in') && ready;
   useEffect(() => {
-    if (!ready) return;
+    if (!listening) return;
     shownConversation = conversationId;
     reopen();
-  }, [ready, conversationId]);
+  }, [listening, conversationId]);
   useEffect(() => {
-    if (!ready) return undefined;
+    if (!listening) return undefined;
     return () => connection.close();
-  }, [ready]);
+  }, [listening]);
 }
 
 /** @param {string} conversationId */

@@ -6,6 +6,7 @@ import { Problem, asProblem } from '../api/problems.js';
 import { Button } from '../ui/Button.jsx';
 import { Field, Notice, useFocusOnError } from '../ui/Field.jsx';
 import styles from './AuthPage.module.css';
+import { tellOtherWindows } from './otherWindows.js';
 
 /** @typedef {import('../api/types.js').Me} Me */
 
@@ -54,7 +55,9 @@ export function AccountForm({ mode, setupCodeRequired = false, email = '', onDon
     try {
       await (signingUp ? signUp(fields) : logIn(fields));
       const user = await fetchMe();
-      if (user) onDone(user);
+      if (!user) return;
+      tellOtherWindows('in');
+      onDone(user);
     } catch (error) {
       setProblem(explain(asProblem(error), signingUp, fields.setupCode !== ''));
     } finally {

@@ -9,14 +9,15 @@ import { Notice } from '../ui/Field.jsx';
 import { Quotes } from '../ui/Marks.jsx';
 import { AccountForm } from './AccountForm.jsx';
 import styles from './AuthPage.module.css';
-import { setUser } from './session.js';
+import { setUser, useSession } from './session.js';
 
 /** @param {{mode: 'login'|'signup'}} props */
-export function AuthPage({ mode }) {
+export default function AuthPage({ mode }) {
   const navigate = useNavigate();
   const location = useLocation();
   const setup = useQuery({ queryKey: keys.setup, queryFn: fetchSetup });
   const signingUp = mode === 'signup';
+  const leftElsewhere = useSession((session) => session.leftElsewhere);
   const closed = setup.data?.signup === 'closed';
   const firstAccount = setup.data?.first_account ?? false;
   const heading = signingUp ? 'Create your account' : 'Welcome back';
@@ -40,6 +41,9 @@ export function AuthPage({ mode }) {
             ? 'The first account becomes the administrator.'
             : 'A chat for language models that keeps every word.'}
         </p>
+        {leftElsewhere && !signingUp && (
+          <Notice tone="calm">You logged out in another window. What you have written and not sent is kept.</Notice>
+        )}
         {signingUp && closed ? (
           <Notice tone="calm">New accounts are closed here. Ask the administrator to add you.</Notice>
         ) : (

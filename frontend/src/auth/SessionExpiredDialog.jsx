@@ -8,12 +8,12 @@ import { Dialog } from '../ui/Dialog.jsx';
 import { AccountForm } from './AccountForm.jsx';
 import { setUser, useSession } from './session.js';
 
-export function SessionExpiredDialog() {
-  const { status, user } = useSession();
+export default function SessionExpiredDialog() {
+  const user = useSession((session) => session.user);
   const navigate = useNavigate();
   return (
     <Dialog
-      open={status === 'expired'}
+      open
       onOpenChange={() => undefined}
       closable={false}
       title="You have been logged out"

@@ -15,13 +15,19 @@ import { whenLoggedOut } from '../api/http.js';
  * @typedef {object} Session
  * @property {'unknown'|'out'|'in'|'expired'} status
  * @property {Me|null} user
+ * @property {boolean} leftElsewhere nobody is logged in because somebody logged out in another window
  */
 
-export const useSession = create(/** @returns {Session} */ () => ({ status: 'unknown', user: null }));
+export const useSession = create(/** @returns {Session} */ () => ({ status: 'unknown', user: null, leftElsewhere: false }));
 
 /** @param {Me|null} user */
 export function setUser(user) {
-  useSession.setState(user ? { status: 'in', user } : { status: 'out', user: null });
+  useSession.setState({ status: user ? 'in' : 'out', user, leftElsewhere: false });
+}
+
+/** Somebody logged out in another window: nothing of theirs stays on this screen either. */
+export function leaveElsewhere() {
+  useSession.setState({ status: 'out', user: null, leftElsewhere: true });
 }
 
 export function expireSession() {

@@ -5,6 +5,7 @@ import { useNavigate } from 'react-router';
 import { logOut } from '../api/account.js';
 import { asProblem } from '../api/problems.js';
 import { showToast } from '../ui/toasts.jsx';
+import { tellOtherWindows } from './otherWindows.js';
 import { setUser } from './session.js';
 
 /** @returns {() => Promise<void>} */
@@ -17,6 +18,7 @@ export function useLogOut() {
       showToast({ text: `You are still logged in. ${asProblem(error).message}` });
       return;
     }
+    tellOtherWindows('out');
     setUser(null);
     navigate('/login');
   }, [navigate]);

@@ -9,13 +9,17 @@ import styles from './Dialog.module.css';
 /**
  * These dialogs are opened by state, not by a trigger of their own: remember who had the focus, and give it back;
  * to the composer where that control is gone by then.
+ * @param {import('react').RefObject<HTMLElement|null>} [first] what gets the focus meanwhile
  */
-export function useReturnFocus() {
+export function useReturnFocus(first = undefined) {
   /** @type {import('react').RefObject<Element|null>} */
   const before = useRef(null);
   return {
-    onOpenAutoFocus: () => {
+    onOpenAutoFocus: (/** @type {Event} */ event) => {
       before.current = document.activeElement;
+      if (!first?.current) return;
+      event.preventDefault();
+      first.current.focus();
     },
     onCloseAutoFocus: (/** @type {Event} */ event) => {
       event.preventDefault();
@@ -35,10 +39,12 @@ export function useReturnFocus() {
  *   children: import('react').ReactNode,
  *   closable?: boolean,
  *   holdsForm?: boolean,
- * }} props holdsForm: a stray click beside it closes nothing, so that what was written is not lost
+ *   first?: import('react').RefObject<HTMLElement|null>,
+ * }} props holdsForm: a stray click beside it closes nothing, so that what was written is not lost; first: what gets
+ *   the focus, where that is not the first control
  */
-export function Dialog({ open, onOpenChange, title, description, children, closable = true, holdsForm = false }) {
-  const focus = useReturnFocus();
+export function Dialog({ open, onOpenChange, title, description, children, closable = true, holdsForm = false, first }) {
+  const focus = useReturnFocus(first);
   return (
     <RadixDialog.Root open={open} onOpenChange={onOpenChange}>
       <RadixDialog.Portal>

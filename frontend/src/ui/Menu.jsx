@@ -16,6 +16,11 @@ export function MenuRoot(props) {
 export const MenuTrigger = DropdownMenu.Trigger;
 export const MenuRadioGroup = DropdownMenu.RadioGroup;
 
+/** The heading of a group. @param {import('react').ComponentProps<typeof DropdownMenu.Label>} props */
+export function MenuLabel({ className = '', ...rest }) {
+  return <DropdownMenu.Label className={`${styles.label} ${className}`} {...rest} />;
+}
+
 /** @param {import('react').ComponentProps<typeof DropdownMenu.Content>} props */
 export function MenuContent({ className = '', ...rest }) {
   return (

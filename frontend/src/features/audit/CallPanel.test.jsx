@@ -6,6 +6,7 @@ import { beforeEach, describe, expect, test, vi } from 'vitest';
 import * as api from '../../api/modelCalls.js';
 import { Problem } from '../../api/problems.js';
 import { queryClient } from '../../app/queryClient.js';
+import { runner } from '../../test-data.js';
 import CallPanel from './CallPanel.jsx';
 
 vi.mock('../../api/modelCalls.js');
@@ -51,6 +52,8 @@ const CALL = {
     },
   ],
   events: [{ event_id: '0e0e0e0e-0000-4000-8000-000000000001', version: 1, topic: 'ModelCallRequested.v1', position: '101', at: '2026-03-10T09:00:00Z' }],
+  runner: 'here',
+  queue: null,
   position: '120',
 };
 const RECORDED = {
@@ -63,7 +66,7 @@ beforeEach(() => {
   queryClient.clear();
   copied.mockClear();
   vi.mocked(api.fetchModels).mockResolvedValue({
-    results: [], runners: [{ name: 'here', url: 'http://127.0.0.1:9/v1', kind: 'built-in', reachable: true, error: null }],
+    results: [], runners: [runner({ name: 'here', url: 'http://127.0.0.1:9/v1' })],
   });
   vi.mocked(api.fetchCall).mockResolvedValue(CALL);
   vi.mocked(api.fetchReplyEvents).mockResolvedValue([RECORDED]);

@@ -48,6 +48,7 @@ export function generalFacts(call) {
   return known([
     ['Model', call.model],
     ['Answered as', answeredBy],
+    ['Sent to', call.runner],
     ['Outcome', call.finish_reason ? `${call.outcome} (finish reason: ${call.finish_reason})` : call.outcome],
     ['Error', call.error && `${call.error.message} (${call.error.code})`],
     ['Asked for', PURPOSES[call.purpose] ?? call.purpose],

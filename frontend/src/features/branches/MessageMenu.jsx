@@ -2,7 +2,7 @@
 import { IconButton } from '../../ui/Button.jsx';
 import { MoreIcon } from '../../ui/icons.jsx';
 import { MenuContent, MenuItem, MenuLine, MenuRoot, MenuSub, MenuTrigger } from '../../ui/Menu.jsx';
-import { useModels } from '../composer/models.js';
+import { fullName, useModels } from '../composer/models.js';
 
 /** @typedef {import('../../api/types.js').TranscriptRow} TranscriptRow */
 /** @typedef {import('./useMessageActions.js').MessageActions} MessageActions */
@@ -69,7 +69,7 @@ function OtherModels({ busy, onChoose, onMore }) {
     <>
       {(models.data?.results ?? []).map((model) => (
         <MenuItem key={`${model.runner}/${model.id}`} disabled={busy || !model.reachable} onSelect={() => onChoose(model.id)}>
-          {model.name}
+          {fullName(models.data, model)}
           {!model.reachable && ' (does not answer now)'}
         </MenuItem>
       ))}

@@ -24,6 +24,7 @@ function showBar({ leafId = null, hidden = false, missing = false } = {}) {
     <BranchBar
       view={/** @type {BranchView} */ (/** @type {unknown} */ (view))}
       selectedLeafId="r9"
+      stayed={false}
       busy={false}
       actions={/** @type {import('./useMessageActions.js').MessageActions} */ (/** @type {unknown} */ (actions))}
       onDone={onDone}

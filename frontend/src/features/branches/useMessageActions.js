@@ -18,6 +18,7 @@ import {
   showSent,
 } from '../../app/cache.js';
 import { queryClient } from '../../app/queryClient.js';
+import { selectingHere } from '../../app/selections.js';
 import { announce } from '../../ui/announcer.jsx';
 import { copyText } from '../../ui/clipboard.js';
 import { showToast } from '../../ui/toasts.jsx';
@@ -90,6 +91,9 @@ export function useMessageActions(around) {
       if (conversationId !== null) await attempt(() => action(conversationId));
     };
 
+    const select = (/** @type {string} */ id, /** @type {string} */ messageId) =>
+      selectingHere(id, api.selectBranch(id, messageId));
+
     /** @param {string} conversationId @param {SelectionAnswer} answer */
     const noteSelection = (conversationId, answer) => {
       const known = findConversation(conversationId);
@@ -110,7 +114,7 @@ export function useMessageActions(around) {
       run(async (conversationId) => {
         const { view } = now.current;
         const before = view.leafId === null ? view.transcript.data?.rows.at(-1)?.id : undefined;
-        noteSelection(conversationId, await api.hideBranch(conversationId, messageId));
+        noteSelection(conversationId, await selectingHere(conversationId, api.hideBranch(conversationId, messageId)));
         await refetch(conversationId);
         showToast({
           text: 'Branch hidden. Nothing is deleted: “Show hidden branches” brings it back.',
@@ -119,7 +123,7 @@ export function useMessageActions(around) {
             run: () =>
               void attempt(async () => {
                 await api.showBranch(conversationId, messageId);
-                if (before) noteSelection(conversationId, await api.selectBranch(conversationId, before));
+                if (before) noteSelection(conversationId, await select(conversationId, before));
                 await refetch(conversationId);
                 announce('Branch shown again');
               }),
@@ -175,7 +179,7 @@ export function useMessageActions(around) {
           lastSwitch.current += 1;
           const turn = lastSwitch.current;
           const [answer, guess] = await Promise.all([
-            api.selectBranch(conversationId, versionId),
+            select(conversationId, versionId),
             fetchBeside(conversationId, { through: versionId }, shown),
           ]);
           const leaf = answer.selected_leaf_id ?? versionId;
@@ -196,7 +200,7 @@ export function useMessageActions(around) {
         run(async (conversationId) => {
           const { view } = now.current;
           if (view.leafId === null) return;
-          const answer = await api.selectBranch(conversationId, view.leafId);
+          const answer = await select(conversationId, view.leafId);
           const shown = view.transcript.data;
           if (shown && answer.selected_leaf_id === shown.rows.at(-1)?.id) await adoptBranch(conversationId, shown);
           else void queryClient.invalidateQueries({ queryKey: keys.transcript(conversationId) });

@@ -129,17 +129,3 @@ export function restoredText(draft) {
   if (!draft.sending) return draft.text;
   return draft.text ? `${draft.sending.content}\n\n${draft.text}` : draft.sending.content;
 }
-
-const TITLE_LENGTH = 60;
-
-/**
- * A title from the first message: its first line, cut between words.
- * @param {string} content
- */
-export function titleFrom(content) {
-  const line = content.trim().split('\n', 1)[0]?.replace(/\s+/g, ' ').trim() ?? '';
-  if (line.length <= TITLE_LENGTH) return line;
-  const cut = line.slice(0, TITLE_LENGTH);
-  const space = cut.lastIndexOf(' ');
-  return `${cut.slice(0, space > TITLE_LENGTH / 2 ? space : TITLE_LENGTH).replace(/[\uD800-\uDBFF]$/, '')}…`;
-}

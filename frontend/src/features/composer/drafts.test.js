@@ -8,7 +8,6 @@ import {
   moveDraft,
   sendingAccepted,
   sendingFailed,
-  titleFrom,
 } from './drafts.js';
 
 /** What a reload does: everything in memory goes. */
@@ -98,16 +97,5 @@ describe('a draft', () => {
       throw new DOMException('full', 'QuotaExceededError');
     });
     expect(written('kept').get().text).toBe('kept');
-  });
-});
-
-describe('a title from the first message', () => {
-  test.each([
-    ['Hello there', 'Hello there'],
-    ['  First   line\nsecond line', 'First line'],
-    ['word '.repeat(30), `${'word '.repeat(12).trim()}…`],
-    ['x'.repeat(80), `${'x'.repeat(60)}…`],
-  ])('of %j is %j', (content, title) => {
-    expect(titleFrom(content)).toBe(title);
   });
 });

@@ -8,13 +8,13 @@ import { Problem, asProblem } from '../../api/problems.js';
 import { completeConversation, showConversation, startEmptyTranscript } from '../../app/cache.js';
 import { showToast } from '../../ui/toasts.jsx';
 import { liveText } from '../transcript/liveText.js';
-import { NEW, beginSending, draftOf, moveDraft, sendingAccepted, sendingFailed, titleFrom } from './drafts.js';
+import { NEW, beginSending, draftOf, moveDraft, sendingAccepted, sendingFailed } from './drafts.js';
 import { putInOutbox, readdress, setSendProblem, takeFromOutbox } from './outbox.js';
 
 /** @typedef {import('../../api/types.js').TranscriptRow} TranscriptRow */
 /** @typedef {import('../../api/types.js').MessageAnswer} MessageAnswer */
 /** @typedef {import('../../app/cache.js').Sent} Sent */
-/** @typedef {Omit<Parameters<typeof startConversation>[0], 'title'>} NewSettings */
+/** @typedef {Parameters<typeof startConversation>[0]} NewSettings */
 
 const MOST_BYTES = 256 * 1024;
 
@@ -59,8 +59,7 @@ export function useSend({ userId, conversationId, settings, replyModel, leafId, 
     onSend();
     try {
       if (conversationId === null) {
-        const fields = { title: titleFrom(intent.content), ...settings };
-        const started = await startConversation(fields, intent.conversationKey);
+        const started = await startConversation(settings, intent.conversationKey);
         id = started.id;
         showConversation(completeConversation(started, userId), started.position);
         startEmptyTranscript(id, started.position);

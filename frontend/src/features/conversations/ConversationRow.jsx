@@ -41,7 +41,7 @@ export function ConversationRow({ conversation, current }) {
         onDone={(next) => {
           setRenaming(false);
           requestAnimationFrame(() => menuButton.current?.focus());
-          if (next && next !== conversation.title) change.mutate({ id, fields: { title: next } });
+          if (next) change.mutate({ id, fields: { title: next } });
         }}
       />
     );
@@ -112,17 +112,19 @@ export function ConversationRow({ conversation, current }) {
 /** @param {{title: string, onDone: (title: string|null) => void}} props */
 function RenameField({ title, onDone }) {
   const finished = useRef(false);
+  // The title may change elsewhere meanwhile: who has not written another one does not bring the old one back.
+  const [before] = useState(title);
   /** @param {string|null} value */
   const finish = (value) => {
     if (finished.current) return;
     finished.current = true;
-    onDone(value);
+    onDone(value === before ? null : value);
   };
   return (
     <input
       className={styles.rename}
       aria-label="Conversation title"
-      defaultValue={title}
+      defaultValue={before}
       maxLength={200}
       data-owns-escape
       // eslint-disable-next-line jsx-a11y/no-autofocus -- the person has just asked to type here

@@ -5,9 +5,10 @@ import * as api from '../../api/conversations.js';
 import { livePosition, noteLivePosition } from '../../api/positions.js';
 import { asProblem } from '../../api/problems.js';
 import {
+  catchUpConversation,
   catchUpList,
-  catchUpTranscript,
   completeConversation,
+  fetchCurrent,
   findConversation,
   keys,
   showConversation,
@@ -46,7 +47,7 @@ export function useConversation(id) {
     queryKey: keys.conversation(id ?? ''),
     enabled: id !== null,
     queryFn: async ({ signal }) => {
-      const fetched = await api.fetchConversation(/** @type {string} */ (id), signal);
+      const fetched = catchUpConversation(await api.fetchConversation(/** @type {string} */ (id), signal));
       /** @type {Conversation|undefined} */
       const cached = queryClient.getQueryData(keys.conversation(fetched.id));
       if (!cached || cached.version <= fetched.version) return fetched;
@@ -70,14 +71,16 @@ export function useTranscript(id, leafId = null, { enabled = true } = {}) {
   return useQuery({
     queryKey,
     enabled: id !== null && enabled,
-    queryFn: async ({ signal }) => {
+    queryFn: ({ signal }) => {
       const conversationId = /** @type {string} */ (id);
-      const page = await api.fetchTranscript(conversationId, leafId === null ? {} : { leaf: leafId }, signal);
-      /** @type {Transcript} */
-      const fetched = { rows: page.results, position: page.position, older: page.next };
-      /** @type {Transcript|undefined} */
-      const cached = queryClient.getQueryData(queryKey);
-      return catchUpTranscript(conversationId, mergeLatestPage(cached, fetched), leafId === null);
+      return fetchCurrent(conversationId, leafId === null, async () => {
+        const page = await api.fetchTranscript(conversationId, leafId === null ? {} : { leaf: leafId }, signal);
+        /** @type {Transcript} */
+        const fetched = { rows: page.results, position: page.position, older: page.next };
+        /** @type {Transcript|undefined} */
+        const cached = queryClient.getQueryData(queryKey);
+        return mergeLatestPage(cached, fetched);
+      });
     },
   });
 }

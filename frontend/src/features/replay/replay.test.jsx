@@ -10,7 +10,7 @@ import * as api from '../../api/replays.js';
 import * as treeApi from '../../api/tree.js';
 import { receiveChange } from '../../app/cache.js';
 import { queryClient } from '../../app/queryClient.js';
-import { change, conversation, node, replay } from '../../test-data.js';
+import { change, conversation, model as someModel, node, replay } from '../../test-data.js';
 import { Announcer } from '../../ui/announcer.jsx';
 import { Toasts } from '../../ui/toasts.jsx';
 import ReplayBar from './ReplayBar.jsx';
@@ -22,9 +22,7 @@ vi.mock('../../api/replays.js');
 vi.mock('../../api/tree.js');
 
 /** @param {string} id @param {boolean} isDefault */
-const model = (id, isDefault) => ({
-  id, name: id.toUpperCase(), runner: 'built-in', context_tokens: 8192, reachable: true, demonstration: false, default: isDefault,
-});
+const model = (id, isDefault) => someModel({ id, default: isDefault });
 const nodes = [
   node({ id: 'm1' }), node({ id: 'r1', parent_id: 'm1' }),
   node({ id: 'm2', parent_id: 'r1' }), node({ id: 'r2', parent_id: 'm2' }),

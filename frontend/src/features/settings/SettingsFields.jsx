@@ -1,6 +1,6 @@
 /** Model, system prompt and parameters, as conversations, presets and replays have them. */
 import { AreaField, Labelled } from '../../ui/Field.jsx';
-import { findModel, useModels } from '../composer/models.js';
+import { byRunner, findModel, severalRunners, useModels, withoutRunner } from '../composer/models.js';
 import { ParameterFields } from './ParameterFields.jsx';
 import { paramErrors } from './params.js';
 
@@ -64,21 +64,35 @@ export function ModelField({ model, errors, inForce, withoutModel, onChange }) {
               {models.data ? ' (not offered now)' : ''}
             </option>
           ))}
-          {offered.map((option) => (
-            <option key={`${option.runner}/${option.id}`} value={option.id}>
-              {option.name}
-              {option.id === inForce ? ' (as now)' : ''}
-              {option.reachable ? '' : ' (does not answer now)'}
-            </option>
-          ))}
+          {models.data && severalRunners(models.data)
+            ? byRunner(models.data).map(({ runner, models: below }) => (
+                <optgroup key={runner} label={runner}>
+                  {below.map((option) => modelOption(option, inForce))}
+                </optgroup>
+              ))
+            : offered.map((option) => modelOption(option, inForce))}
         </select>
       )}
     </Labelled>
   );
 }
 
+/**
+ * @param {import('../../api/types.js').ModelInfo} option
+ * @param {string} inForce
+ */
+function modelOption(option, inForce) {
+  return (
+    <option key={option.id} value={option.id}>
+      {withoutRunner(option.name)}
+      {option.id === inForce ? ' (as now)' : ''}
+      {option.reachable ? '' : ' (does not answer now)'}
+    </option>
+  );
+}
+
 /** What the default model is called now. */
 export function useDefaultModelName() {
   const models = useModels();
-  return findModel(models.data, '')?.name ?? '';
+  return withoutRunner(findModel(models.data, '')?.name ?? '');
 }

@@ -16,6 +16,8 @@ export function usePresets({ enabled = true } = {}) {
     enabled,
     queryFn: ({ signal }) => api.fetchPresets(signal),
     staleTime: 0,
+    // What another window or device has changed is there when a person comes back to this one.
+    refetchOnWindowFocus: 'always',
   });
 }
 

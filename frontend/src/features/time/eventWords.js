@@ -18,6 +18,7 @@ const WORDS = {
   ReplayFinished: 'Replay finished',
   ReplayCancelled: 'Replay cancelled',
   ConversationRenamed: 'Renamed',
+  ConversationTitled: 'Named by a model',
   ConversationPinned: 'Pinned',
   ConversationUnpinned: 'Unpinned',
   ConversationArchived: 'Archived',

@@ -13,6 +13,7 @@ import { BranchBar } from '../branches/BranchBar.jsx';
 import { ConversationTools } from '../branches/ConversationTools.jsx';
 import { OriginLine } from '../branches/OriginLine.jsx';
 import { useBranchView } from '../branches/useBranchView.js';
+import { useStay } from '../branches/useStay.js';
 import { useMessageActions } from '../branches/useMessageActions.js';
 import { Composer } from '../composer/Composer.jsx';
 import { NEW, draftOf } from '../composer/drafts.js';
@@ -20,12 +21,13 @@ import { ModelPicker } from '../composer/ModelPicker.jsx';
 import { chooseForNew, findModel, modelName, useChosenForNew, useModels } from '../composer/models.js';
 import { stillPending, useOutbox } from '../composer/outbox.js';
 import { stopReply, useSend } from '../composer/useSend.js';
+import { UNTITLED, isUnnamed } from '../conversations/naming.js';
 import { useChangeConversation, useConversation } from '../conversations/queries.js';
 import { useNewSettings } from '../settings/newSettings.js';
 import styles from './ConversationPage.module.css';
 import { EmptyPage } from './EmptyPage.jsx';
 import { Inspector } from './Inspector.jsx';
-import { useEscapeStops, useReplyAnnouncements } from './replySignals.js';
+import { useEscapeStops, useReplyAnnouncements, useWaitAnnouncements } from './replySignals.js';
 import { Transcript } from './Transcript.jsx';
 
 const RegenerateDialog = lazy(() => import('../branches/RegenerateDialog.jsx'));
@@ -65,6 +67,9 @@ function ConversationView({ conversationId }) {
   const pendingReply = last?.outcome === 'pending' ? last : undefined;
   const pending = useMemo(() => stillPending(outbox, conversationId ?? NEW, rows), [outbox, conversationId, rows]);
   useReplyAnnouncements(last);
+  useWaitAnnouncements(pendingReply);
+  const selectedLeafId = conversation.data?.selected_leaf_id ?? null;
+  const stayed = useStay(conversationId, view, selectedLeafId);
   useEscapeStops(pendingReply);
 
   const chosen = conversationId ? (conversation.data?.settings.model ?? '') : chosenForNew;
@@ -104,15 +109,17 @@ function ConversationView({ conversationId }) {
   const gone = [transcript.error, conversation.error].some((error) => error && asProblem(error).status === 404);
   if (gone || conversation.data?.deleted) return <NotFoundPage what="conversation" />;
 
-  const title = conversation.data?.title ?? '';
+  // Its first message is on its way, or has just been sent: it brings the name.
+  const coming = pending.length > 0 || rows.length > 0 || (conversationId !== null && !conversation.data);
+  const title = coming && isUnnamed(conversation.data) ? '' : conversation.data?.title || UNTITLED;
   const origin = conversation.data?.forked_from ?? null;
   const empty = conversationId === null && pending.length === 0;
   return (
     <div className={styles.page}>
       <main className={styles.main} id="main">
         <PageHead
-          title={empty ? '' : title || 'New conversation'}
-          documentTitle={empty ? 'New conversation' : title}
+          title={empty ? '' : title}
+          documentTitle={title || UNTITLED}
           tools={
             conversationId && conversation.data && (
               <ConversationTools
@@ -186,7 +193,8 @@ function ConversationView({ conversationId }) {
           {conversationId && (
             <BranchBar
               view={view}
-              selectedLeafId={conversation.data?.selected_leaf_id ?? null}
+              selectedLeafId={selectedLeafId}
+              stayed={stayed}
               busy={busy}
               actions={actions}
               onDone={() => composer.current?.focus()}

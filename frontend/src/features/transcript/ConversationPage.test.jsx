@@ -12,7 +12,7 @@ import * as replays from '../../api/replays.js';
 import { keys, receiveChange } from '../../app/cache.js';
 import { queryClient } from '../../app/queryClient.js';
 import { setUser } from '../../auth/session.js';
-import { change, conversation, reply, row } from '../../test-data.js';
+import { change, conversation, model as someModel, reply, row, runner as someRunner } from '../../test-data.js';
 import { Announcer } from '../../ui/announcer.jsx';
 import { forgetLoadedDrafts } from '../composer/drafts.js';
 import { setSendProblem } from '../composer/outbox.js';
@@ -23,10 +23,8 @@ vi.mock('../../api/conversations.js');
 vi.mock('../../api/modelCalls.js');
 vi.mock('../../api/replays.js');
 
-const model = {
-  id: 'small', name: 'Small', runner: 'built-in', context_tokens: 8192, reachable: true, demonstration: true, default: true,
-};
-const runner = { name: 'built-in', url: 'http://127.0.0.1:1/v1', kind: 'built-in', reachable: true, error: null };
+const model = someModel({ id: 'small', name: 'Small', demonstration: true, default: true });
+const runner = someRunner({});
 const box = () => screen.getByRole('textbox', { name: 'Message' });
 
 beforeEach(() => {
@@ -103,7 +101,7 @@ describe('the empty page', () => {
     show('/');
     await userEvent.type(box(), 'Hello{Enter}');
     await waitFor(() => expect(window.location.pathname).toBe('/c/c1'));
-    expect(api.startConversation).toHaveBeenCalledWith({ title: 'Hello' }, expect.any(String));
+    expect(api.startConversation).toHaveBeenCalledWith({}, expect.any(String));
     await waitFor(() => expect(shownRows().map(({ id, outcome }) => [id, outcome])).toEqual([['m1', null], ['r1', 'pending']]));
     expect(await screen.findByRole('article', { name: 'You' })).toHaveTextContent('Hello');
     expect(box()).toHaveValue('');

@@ -18,7 +18,7 @@ export function EmptyPage({ onStart }) {
   const chosen = useChosenForNew();
   const models = useModels();
   const model = findModel(models.data, chosen);
-  const trouble = models.isError ? asProblem(models.error).message : models.data ? whyNoAnswer(models.data) : null;
+  const trouble = models.isError ? asProblem(models.error).message : models.data ? whyNoAnswer(models.data, model) : null;
   return (
     <div className={styles.page}>
       <div className={styles.inner}>

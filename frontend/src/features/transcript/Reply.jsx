@@ -4,6 +4,7 @@ import { memo } from 'react';
 import { LazyMarkdown } from '../../markdown/LazyMarkdown.jsx';
 import { Quotes } from '../../ui/Marks.jsx';
 import { ReplyFoot } from './ReplyFoot.jsx';
+import { WaitingNote } from './WaitingNote.jsx';
 import { joinedText } from './items.js';
 import { useLiveText } from './liveText.js';
 import styles from './Message.module.css';
@@ -90,14 +91,9 @@ function ReplyText({ rows }) {
         </div>
       )}
       {pending && !live.text && (
-        <p key="thinking" className={styles.thinking}>
-          <span className={styles.dots} aria-hidden="true">
-            <i />
-            <i />
-            <i />
-          </span>
-          {live.stopping ? 'Stopping…' : live.state === 'retrying' ? 'Trying again…' : 'Thinking…'}
-        </p>
+        <div key="thinking" className={styles.thinking}>
+          <WaitingNote replyId={row.id} live={live} />
+        </div>
       )}
     </>
   );

@@ -4,14 +4,14 @@ import { beforeEach, describe, expect, test, vi } from 'vitest';
 
 import { keys } from '../../app/cache.js';
 import { queryClient } from '../../app/queryClient.js';
-import { reply } from '../../test-data.js';
+import { model as someModel, reply } from '../../test-data.js';
 import { liveText } from './liveText.js';
 import { placed, showIn } from './message-test.jsx';
 import { Reply } from './Reply.jsx';
 
 /** @typedef {import('../../api/types.js').TranscriptRow} TranscriptRow */
 
-const model = { id: 'small', name: 'Small', runner: 'built-in', context_tokens: 8192, reachable: true, demonstration: true, default: true };
+const model = someModel({ id: 'small', name: 'Small', demonstration: true, default: true });
 
 /**
  * @param {TranscriptRow|TranscriptRow[]} rows
@@ -59,6 +59,35 @@ describe('a reply', () => {
     expect(screen.getByText('The runner is away.')).toBeInTheDocument();
     await userEvent.click(button('Retry'));
     expect(actions.regenerate).toHaveBeenCalledWith(row);
+  });
+
+  test('that failed can be asked of another model where there is one', async () => {
+    const row = reply({ id: 'r', outcome: 'failed', content: '', error: { code: 'x', message: 'The runner is away.' } });
+    const { actions, become } = showReply(row);
+    await userEvent.click(button('Choose another model'));
+    expect(actions.askWhatDiffers).toHaveBeenCalledWith(row);
+    act(() => queryClient.setQueryData(keys.models, { results: [model], runners: [] }));
+    become({ ...row });
+    expect(screen.queryByRole('button', { name: 'Choose another model' })).toBeNull();
+  });
+
+  test('says what it waits for, in one place, until its first words', async () => {
+    showReply(reply({ id: 'waits', outcome: 'pending', content: '' }));
+    const told = (/** @type {Partial<import('../../api/types.js').LiveCall>} */ fields) =>
+      act(() => liveText.setCallState({ call_id: 'k', reply_id: 'waits', state: 'queued', ...fields }));
+    told({ place: 3, waiting: 4, retry_at: null });
+    expect(await screen.findByText('Waiting · 2 replies before yours')).toBeInTheDocument();
+    told({ state: 'started' });
+    expect(await screen.findByText('Thinking…')).toBeInTheDocument();
+    told({ state: 'retrying', error: { code: 'runner_loading', message: 'It loads.' }, attempt: 1 });
+    expect(await screen.findByText('Loading the model…')).toBeInTheDocument();
+    told({ state: 'started' });
+    told({ state: 'prefill', processed: 2, total: 5 });
+    expect(await screen.findByText('Reading the conversation… 40 %')).toBeInTheDocument();
+    expect(screen.getByRole('progressbar', { name: 'Reading the conversation' })).toHaveAttribute('aria-valuenow', '40');
+    act(() => liveText.stop('waits'));
+    expect(await screen.findByText('Stopping…')).toBeInTheDocument();
+    expect(screen.queryByRole('progressbar')).toBeNull();
   });
 
   test('that did not fit offers to leave out more of what was said before', async () => {

@@ -5,6 +5,7 @@ import { CopyIcon, RetryIcon } from '../../ui/icons.jsx';
 import { Seal } from '../../ui/Marks.jsx';
 import { MessageMenu } from '../branches/MessageMenu.jsx';
 import { VersionSwitcher } from '../branches/VersionSwitcher.jsx';
+import { useModels } from '../composer/models.js';
 import { joinedText } from './items.js';
 import styles from './Message.module.css';
 import { outcomeNote, sealLine, sealState } from './seal.js';
@@ -117,8 +118,24 @@ function HowItEnded({ row, last, busy, actions }) {
               Retry
             </Button>
           )}
+          {failed && <OtherModel row={row} busy={busy} actions={actions} />}
         </div>
       )}
     </div>
+  );
+}
+
+/**
+ * Where there is another model to choose at all.
+ * @param {{row: TranscriptRow, busy: boolean, actions: ReplyProps['actions']}} props
+ */
+function OtherModel({ row, busy, actions }) {
+  const models = useModels();
+  const another = (models.data?.results ?? []).filter((model) => model.reachable).length > 1;
+  if (!another) return null;
+  return (
+    <Button disabled={busy} onClick={() => actions.askWhatDiffers(row)}>
+      Choose another model
+    </Button>
   );
 }

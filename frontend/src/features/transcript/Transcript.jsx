@@ -140,12 +140,15 @@ export function Transcript({
   }, [count, visit, targetIndex, pin, unpin, virtualizer, content]);
 
   // Another branch is another text: it is read from its end, as when one comes to a conversation.
-  const looked = useRef(leafId);
+  const end = rows.at(-1)?.id ?? null;
+  const looked = useRef({ leafId, end });
   useLayoutEffect(() => {
-    if (looked.current === leafId) return;
-    looked.current = leafId;
+    const before = looked.current;
+    looked.current = { leafId, end };
+    // The same branch under its own address is not another text.
+    if (before.leafId === leafId || before.end === end) return;
     if (leafId !== null && visit === '') pin();
-  }, [leafId, visit, pin]);
+  }, [leafId, end, visit, pin]);
 
   useLayoutEffect(() => {
     if (pinSignal > 0) pin();

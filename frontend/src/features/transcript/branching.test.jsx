@@ -12,7 +12,7 @@ import * as replays from '../../api/replays.js';
 import { forgetEverything, receiveChange } from '../../app/cache.js';
 import { queryClient } from '../../app/queryClient.js';
 import { setUser } from '../../auth/session.js';
-import { change, conversation, reply, row } from '../../test-data.js';
+import { change, conversation, model as someModel, reply, row } from '../../test-data.js';
 import { Announcer } from '../../ui/announcer.jsx';
 import { Toasts } from '../../ui/toasts.jsx';
 import { forgetEdits } from '../branches/edits.js';
@@ -26,9 +26,7 @@ vi.mock('../../api/replays.js');
 
 /** @typedef {import('../../api/types.js').TranscriptRow} TranscriptRow */
 
-const model = {
-  id: 'small', name: 'Small', runner: 'built-in', context_tokens: 8192, reachable: true, demonstration: true, default: true,
-};
+const model = someModel({ id: 'small', name: 'Small', demonstration: true, default: true });
 const bothReplies = { sibling_ids: ['r1', 'r1b'], sibling_count: 2 };
 const question = row({ id: 'm1', content: 'Why?' });
 const first = reply({ id: 'r1', parent_id: 'm1', content: 'First answer.', ...bothReplies, sibling_index: 0 });
@@ -219,6 +217,33 @@ describe('the address of a branch', () => {
     expect(await screen.findByText('Thinking…')).toBeInTheDocument();
     expect(screen.getByText('Go on')).toBeInTheDocument();
     expect(screen.getByText('First answer.')).toBeInTheDocument();
+  });
+
+  test('is taken by a window that is being read when another one selects another branch, and left when it selects this one', async () => {
+    given({ r1: [question, first], r1b: [question, second] }, 'r1');
+    show('/c/c1');
+    await screen.findByText('First answer.');
+    const selects = (/** @type {string} */ leaf_id, /** @type {number} */ version) =>
+      act(() => {
+        selected = leaf_id;
+        const row = conversation({ id: 'c1', title: 'Rainbows', selected_leaf_id: leaf_id, version });
+        receiveChange(change('branch_selected', String(version), { leaf_id, conversation: row }));
+      });
+    selects('r1b', 30);
+    expect(await button('Go to the selected branch')).toBeInTheDocument();
+    expect(screen.getByText('First answer.')).toBeInTheDocument();
+    expect(window.location.search).toBe('?leaf=r1');
+    const fetched = vi.mocked(api.fetchTranscript).mock.calls.length;
+    selects('r1', 31);
+    await waitFor(() => expect(window.location.search).toBe(''));
+    expect(screen.queryByRole('button', { name: 'Go to the selected branch' })).toBeNull();
+    expect(screen.getByText('First answer.')).toBeInTheDocument();
+    await waitFor(() => expect(vi.mocked(api.fetchTranscript).mock.calls.length).toBeGreaterThan(fetched));
+    await waitFor(() => expect(queryClient.isFetching()).toBe(0));
+    selects('r1b', 32);
+    await press('Go to the selected branch');
+    expect(await screen.findByText('Second answer.')).toBeInTheDocument();
+    expect(screen.queryByText('First answer.')).toBeNull();
   });
 
   test('that names no message of this conversation shows the selected branch and says so', async () => {

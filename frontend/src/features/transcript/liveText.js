@@ -1,5 +1,5 @@
 /**
- * The text of replies while they are being written: plain JavaScript outside React Query and Zustand, because
+ * The text of replies while they are being written, and what they wait for before: plain JavaScript outside React Query and Zustand, because
  * tokens arrive far more often than anything else. Components read it through `useLiveText`.
  *
  * Chunks are numbered from 0 within a call. A chunk may come twice (after a reconnect) or early: text is the
@@ -8,20 +8,28 @@
  */
 import { useCallback, useSyncExternalStore } from 'react';
 
+import { NOTHING_KNOWN, afterFrame, isSilent } from './waiting.js';
+
 /** @typedef {import('../../api/types.js').LiveChunk} LiveChunk */
 /** @typedef {import('../../api/types.js').LiveCall} LiveCall */
+/** @typedef {import('./waiting.js').Wait} Wait */
 
 /**
  * @typedef {object} LiveText
  * @property {string} text
  * @property {string} reasoning
- * @property {LiveCall['state']|null} state
+ * @property {Wait} wait
+ * @property {boolean} told something has been said about the wait: its place on the page is kept until the first word
  * @property {boolean} stopping the person pressed Stop: nothing more is shown until the reply is recorded
  */
 
 const BETWEEN_RENDERS_MS = 50;
+/** A first word that takes longer than this is worth a word. */
+const LONG_MS = 8_000;
+/** What is over sooner than this is not worth one: it would only flicker. */
+const WORTH_SAYING_MS = 600;
 /** @type {LiveText} */
-const EMPTY = Object.freeze({ text: '', reasoning: '', state: null, stopping: false });
+const EMPTY = Object.freeze({ text: '', reasoning: '', wait: NOTHING_KNOWN, told: false, stopping: false });
 
 class ReplyBuffer {
   /** @type {Map<number, LiveChunk>} */
@@ -29,8 +37,14 @@ class ReplyBuffer {
   nextSeq = 0;
   text = '';
   reasoning = '';
-  /** @type {LiveCall['state']|null} */
-  state = null;
+  /** What was told last, and what of it is shown. @type {Wait} */
+  heard = NOTHING_KNOWN;
+  /** @type {Wait} */
+  wait = NOTHING_KNOWN;
+  told = false;
+  askedAt = 0;
+  /** @type {ReturnType<typeof setTimeout>|undefined} */
+  waitTimer;
   stopping = false;
   /** @type {LiveText} */
   snapshot = EMPTY;
@@ -58,7 +72,7 @@ class ReplyBuffer {
   publish() {
     this.snapshot = this.stopping
       ? { ...this.snapshot, stopping: true }
-      : { text: this.text, reasoning: this.reasoning, state: this.state, stopping: false };
+      : { text: this.text, reasoning: this.reasoning, wait: this.wait, told: this.told, stopping: false };
     this.listeners.forEach((listener) => listener());
   }
 }
@@ -82,15 +96,59 @@ export class LiveTextStore {
   addChunk(chunk) {
     if (chunk.reply_id === null) return;
     const buffer = this.#buffer(chunk.reply_id);
+    clearTimeout(buffer.waitTimer);
     if (buffer.add(chunk)) this.#schedule(buffer);
   }
 
   /** @param {LiveCall} call */
   setCallState(call) {
-    if (call.reply_id === null) return;
+    // What has ended is shown by its recorded row.
+    if (call.reply_id === null || call.state === 'finished') return;
     const buffer = this.#buffer(call.reply_id);
-    buffer.state = call.state;
+    // Words that are there are not waited for, whatever is told late.
+    if (buffer.nextSeq > 0) return;
+    const { heard } = buffer;
+    if (heard.stage !== 'reading' && (call.state === 'started' || buffer.askedAt === 0)) buffer.askedAt = performance.now();
+    buffer.heard = afterFrame(heard, call);
+    if (buffer.heard === heard) return;
+    const early = buffer.heard.stage === 'reading' ? buffer.askedAt + WORTH_SAYING_MS - performance.now() : 0;
+    clearTimeout(buffer.waitTimer);
+    if (early > 0) buffer.waitTimer = setTimeout(() => this.#setWait(buffer, buffer.heard), early);
+    else this.#setWait(buffer, buffer.heard);
+  }
+
+  /**
+   * @param {ReplyBuffer} buffer
+   * @param {Wait} wait
+   */
+  #setWait(buffer, wait) {
+    buffer.heard = wait;
+    buffer.wait = wait;
+    buffer.told ||= wait.long || !isSilent(wait);
+    if (isSilent(wait) && !wait.long) {
+      buffer.waitTimer = setTimeout(() => this.#setWait(buffer, { ...buffer.wait, long: true }), LONG_MS);
+    }
     this.#schedule(buffer);
+  }
+
+  /**
+   * Somebody looks at a reply that has no words yet, perhaps without having heard anything of it.
+   * @param {string} replyId
+   */
+  watch(replyId) {
+    const buffer = this.#buffer(replyId);
+    if (buffer.nextSeq === 0 && buffer.waitTimer === undefined) this.#setWait(buffer, buffer.wait);
+  }
+
+  /**
+   * What this tab came too late to hear: why the attempt before failed.
+   * @param {string} replyId
+   * @param {NonNullable<Wait['failed']>} failed
+   */
+  noteFailure(replyId, failed) {
+    const buffer = this.#replies.get(replyId);
+    if (!buffer || buffer.wait.failed || buffer.wait.stage !== 'queued') return;
+    this.#setWait(buffer, { ...buffer.wait, failed });
   }
 
   /** Freeze what is shown at once; the recorded reply will take over. @param {string} replyId */
@@ -113,11 +171,13 @@ export class LiveTextStore {
   forget(replyId) {
     const buffer = this.#replies.get(replyId);
     if (!buffer) return;
+    clearTimeout(buffer.waitTimer);
     this.#replies.delete(replyId);
     this.#dirty.delete(buffer);
   }
 
   clear() {
+    this.#replies.forEach((buffer) => clearTimeout(buffer.waitTimer));
     this.#replies.clear();
     this.#dirty.clear();
   }

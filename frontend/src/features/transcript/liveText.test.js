@@ -82,10 +82,51 @@ describe('the text of a reply that is being written', () => {
     expect(store.read('r').text).toBe('shown, not yet drawn');
   });
 
-  test('knows what state its call is in', () => {
-    store.setCallState({ call_id: 'k', reply_id: 'r', state: 'retrying' });
+  test('knows what is waited for until the first words are there', () => {
+    store.setCallState({ call_id: 'k', reply_id: 'r', state: 'queued', place: 2 });
     shown();
-    expect(store.read('r').state).toBe('retrying');
+    expect(store.read('r')).toMatchObject({ wait: { stage: 'queued', place: 2 }, told: true });
+    store.addChunk(chunk(0, 'Words'));
+    store.setCallState({ call_id: 'k', reply_id: 'r', state: 'queued', place: 1 });
+    shown();
+    expect(store.read('r')).toMatchObject({ text: 'Words', wait: { place: 2 } });
+  });
+
+  test('says after a while that its first word is long in coming, but not while it waits for its turn', () => {
+    store.setCallState({ call_id: 'k', reply_id: 'r', state: 'queued', place: 1 });
+    vi.advanceTimersByTime(60_000);
+    expect(store.read('r').wait.long).toBe(false);
+    store.setCallState({ call_id: 'k', reply_id: 'r', state: 'started' });
+    vi.advanceTimersByTime(7_900);
+    expect(store.read('r').wait.long).toBe(false);
+    vi.advanceTimersByTime(300);
+    expect(store.read('r').wait.long).toBe(true);
+  });
+
+  test('says so too to who came when everything had been told', () => {
+    store.watch('r');
+    vi.advanceTimersByTime(8_300);
+    expect(store.read('r')).toMatchObject({ wait: { long: true }, told: true });
+  });
+
+  test('says nothing of a prompt that is read in a moment', () => {
+    store.setCallState({ call_id: 'k', reply_id: 'r', state: 'started' });
+    store.setCallState({ call_id: 'k', reply_id: 'r', state: 'prefill', processed: 5, total: 10 });
+    store.setCallState({ call_id: 'k', reply_id: 'r', state: 'started' });
+    expect((shown(), store.read('r').wait.stage)).toBe('asked');
+    store.setCallState({ call_id: 'k', reply_id: 'r', state: 'prefill', processed: 8, total: 10 });
+    vi.advanceTimersByTime(700);
+    expect(store.read('r').wait).toMatchObject({ stage: 'reading', percent: 80 });
+  });
+
+  test('learns why it is tried again where it came too late to hear it', () => {
+    const failed = { code: 'runner_busy', message: 'Busy.', attempt: 1 };
+    store.noteFailure('r', failed);
+    store.setCallState({ call_id: 'k', reply_id: 'r', state: 'queued', place: 1, retry_at: '2026-03-10T09:00:00Z' });
+    store.noteFailure('r', failed);
+    store.noteFailure('r', { ...failed, code: 'other' });
+    shown();
+    expect(store.read('r').wait.failed).toEqual(failed);
   });
 
   test('is gone once the reply is recorded, and calls without a reply leave no trace', () => {

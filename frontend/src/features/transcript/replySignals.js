@@ -1,9 +1,14 @@
 /** What a page says and listens to while a reply is being written. */
 import { useEffect, useRef } from 'react';
 
+import { keys } from '../../app/cache.js';
+import { queryClient } from '../../app/queryClient.js';
 import { announce } from '../../ui/announcer.jsx';
+import { severalRunners } from '../composer/models.js';
 import { stopReply } from '../composer/useSend.js';
+import { liveText } from './liveText.js';
 import { firstSentence } from './seal.js';
+import { waitWords } from './waiting.js';
 
 /** @typedef {import('../../api/types.js').TranscriptRow} TranscriptRow */
 
@@ -31,6 +36,27 @@ export function useReplyAnnouncements(last) {
     else if (outcome === 'cancelled') announce('Reply ended by you');
     else announce('The reply did not finish');
   }, [id, outcome, content, quiet]);
+}
+
+/**
+ * Say once of each state what the reply waits for; never a percentage or a second that is counted.
+ * @param {TranscriptRow|undefined} pendingReply
+ */
+export function useWaitAnnouncements(pendingReply) {
+  const id = pendingReply?.id ?? '';
+  const quiet = !pendingReply || Boolean(pendingReply.replay);
+  useEffect(() => {
+    if (quiet) return undefined;
+    let said = '';
+    return liveText.subscribe(id, () => {
+      const { wait, text, stopping } = liveText.read(id);
+      if (text || stopping) return;
+      const models = /** @type {import('../../api/types.js').ModelList|undefined} */ (queryClient.getQueryData(keys.models));
+      const { spoken } = waitWords(wait, { severalRunners: severalRunners(models), now: Date.now() });
+      if (spoken && spoken !== said) announce(spoken);
+      said = spoken;
+    });
+  }, [id, quiet]);
 }
 
 /**

@@ -42,7 +42,8 @@ export function sealLine(row, model) {
   const parts = [model];
   const completion = row.usage?.completion_tokens;
   if (typeof completion === 'number' && completion > 0) parts.push(tokens(completion));
-  if (typeof row.duration_ms === 'number') parts.push(seconds(row.duration_ms));
+  // One that was stopped before it was begun took no time.
+  if (row.duration_ms) parts.push(seconds(row.duration_ms));
   return parts.join(' · ');
 }
 

@@ -6,6 +6,7 @@ import { forkConversation, hideBranch, selectBranch, showBranch } from '../../..
 import { asProblem } from '../../../api/problems.js';
 import { keys } from '../../../app/cache.js';
 import { queryClient } from '../../../app/queryClient.js';
+import { selectingHere } from '../../../app/selections.js';
 import { announce } from '../../../ui/announcer.jsx';
 import { copyText } from '../../../ui/clipboard.js';
 import { showToast } from '../../../ui/toasts.jsx';
@@ -56,7 +57,7 @@ export function useTreeActions(conversationId, shape, onSelected) {
   const open = (node) =>
     run(async () => {
       if (!node.hidden && !onSelected.has(node.id)) {
-        await selectBranch(conversationId, node.id);
+        await selectingHere(conversationId, selectBranch(conversationId, node.id));
         await queryClient.invalidateQueries({ queryKey: keys.transcript(conversationId) });
         void queryClient.invalidateQueries({ queryKey: keys.tree(conversationId) });
       }
@@ -80,7 +81,7 @@ export function useTreeActions(conversationId, shape, onSelected) {
       const command = node.hidden ? showBranch : hideBranch;
       const leaves = leavesBelow(shape, node.id).filter((leaf) => leaf.hidden === node.hidden);
       try {
-        for (const leaf of leaves) await command(conversationId, leaf.id);
+        for (const leaf of leaves) await selectingHere(conversationId, command(conversationId, leaf.id));
       } finally {
         await queryClient.invalidateQueries({ queryKey: keys.tree(conversationId) });
         void queryClient.invalidateQueries({ queryKey: keys.transcript(conversationId) });
