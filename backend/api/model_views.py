@@ -34,12 +34,12 @@ class ModelListView(APIView):
         statuses = runner_status.current()
         _remember(statuses)
         listed = offers(_with_the_configured_one(statuses))
-        chosen = settings.MODEL_RUNNER_MODEL or (listed[0].id if listed else None)
+        default = _default_of(listed)
         by_name = {status.runner.name: status for status in statuses}
         return Response(
             {
                 "results": [
-                    _model(offer, by_name[offer.runner], is_default=offer.id == chosen) for offer in listed
+                    _model(offer, by_name[offer.runner], is_default=offer is default) for offer in listed
                 ],
                 "runners": [_runner(status) for status in statuses],
                 "position": str(position),
@@ -61,12 +61,20 @@ def _remember(statuses: tuple[RunnerStatus, ...]) -> None:
 def _with_the_configured_one(statuses: tuple[RunnerStatus, ...]) -> list[tuple[str, tuple[RunnerModel, ...]]]:
     """The installation's own choice comes even where no runner lists it, or none can be asked."""
     listed = [(status.runner.name, status.models) for status in statuses]
-    configured = settings.MODEL_RUNNER_MODEL
-    if not configured or any(offer.id == configured for offer in offers(listed)):
+    if not settings.MODEL_RUNNER_MODEL or _default_of(offers(listed)) is not None:
         return listed
-    name, models = listed[0]
-    own = RunnerModel(configured, demonstration=settings.MODEL_RUNNER_IS_BUILT_IN)
-    return [(name, (own, *models)), *listed[1:]]
+    configured = bootstrap.runners().choose(settings.MODEL_RUNNER_MODEL)
+    own = RunnerModel(configured.model, demonstration=settings.MODEL_RUNNER_IS_BUILT_IN)
+    return [(name, (own, *models) if name == configured.name else models) for name, models in listed]
+
+
+def _default_of(listed: list[Offer]) -> Offer | None:
+    """The model of new conversations; the configured one may be named with its runner where its id alone would do."""
+    if not settings.MODEL_RUNNER_MODEL:
+        return listed[0] if listed else None
+    configured = bootstrap.runners().choose(settings.MODEL_RUNNER_MODEL)
+    wanted = (configured.name, configured.model)
+    return next((offer for offer in listed if (offer.runner, offer.model.id) == wanted), None)
 
 
 def _model(offer: Offer, status: RunnerStatus, *, is_default: bool) -> dict[str, Any]:

@@ -7,6 +7,7 @@ asked before is answered for from there. May not start or change a runner.
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -20,7 +21,7 @@ from backend.model_runner.runner_settings import RunnerSettings
 
 FRESH_S: Final = 3.0
 PATIENCE_S: Final = 2.0
-A_MOMENT_S: Final = 0.04
+A_MOMENT_S: Final = 0.03
 """How long an answer is waited for where an older one can be given: enough for a runner that is well."""
 ASKED_AT_ONCE: Final = 8
 
@@ -52,9 +53,9 @@ def current() -> tuple[RunnerStatus, ...]:
     asked = [(runner, _ask(runner)) for runner in runners]
     unknown = [future for runner, future in asked if future is not None and _key(runner) not in _last]
     others = [future for _, future in asked if future is not None and future not in unknown]
-    wait(unknown, PATIENCE_S + 1)
+    wait(unknown, PATIENCE_S + A_MOMENT_S)
     wait(others, A_MOMENT_S)
-    return tuple(_last.get(_key(runner)) or _silent(runner) for runner in runners)
+    return tuple(_found(runner) for runner in runners)
 
 
 def last_known() -> tuple[RunnerStatus, ...]:
@@ -74,6 +75,13 @@ def forget() -> None:
 
 def _key(runner: RunnerSettings) -> tuple[str, str]:
     return runner.name, runner.url
+
+
+def _found(runner: RunnerSettings) -> RunnerStatus:
+    """What is known by now. Looking for a host by its name cannot be broken off, and may take longer than anybody waits:
+    such a runner counts as asked, so that the next page does not wait for it again."""
+    with _lock:
+        return _last.setdefault(_key(runner), _silent(runner))
 
 
 def _ask(runner: RunnerSettings) -> Future[None] | None:
@@ -110,4 +118,4 @@ async def _list_models(runner: RunnerSettings, before: tuple[RunnerModel, ...]) 
 
 def _silent(runner: RunnerSettings) -> RunnerStatus:
     error = f"The model runner has not answered within {PATIENCE_S:.0f} seconds."
-    return RunnerStatus(runner, reachable=False, error=error, models=(), asked_at=0.0)
+    return RunnerStatus(runner, reachable=False, error=error, models=(), asked_at=-math.inf)

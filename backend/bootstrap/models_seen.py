@@ -7,12 +7,13 @@ every message and must never wait for a runner. Losing it all only means not kno
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from threading import Lock
 from typing import Final
 
 from django.core.cache import cache
-from django.db import close_old_connections
+from django.db import close_old_connections, connection, transaction
 
 from backend.application.runner_port import RunnerModel
 
@@ -20,6 +21,8 @@ from backend.application.runner_port import RunnerModel
 _LISTED: Final = "runners-models-listed"
 _CONTEXTS: Final = "runners-models-context-tokens"
 _REFUSED: Final = "runners-models-context-refused"
+# Any fixed number: all processes of an installation take the same advisory lock.
+_WRITING_LOCK: Final = 7_366_910_242
 _Key = tuple[str, str]
 """A runner's name and a model."""
 FRESH_S: Final = 3.0
@@ -59,16 +62,16 @@ class ModelsSeen:
         }
         self._read_if_old()
         # Only writes what is news: pages ask for the list of models all the time.
-        if names != self._listed.get(runner):
-            cache.set(_LISTED, {**cache.get(_LISTED, {}), runner: names}, timeout=None)
         news = {key: size for key, size in told.items() if self._contexts.get(key) != size}
-        if news:
-            cache.set(_CONTEXTS, {**cache.get(_CONTEXTS, {}), **news}, timeout=None)
-            refused = cache.get(_REFUSED, {})
-            if refused.keys() & news.keys():
-                # The runner was started anew with another size, so what it refused before says nothing.
-                left = {key: size for key, size in refused.items() if key not in news}
-                cache.set(_REFUSED, left, timeout=REFUSED_S)
+        if news or names != self._listed.get(runner):
+            with _alone():
+                cache.set(_LISTED, {**cache.get(_LISTED, {}), runner: names}, timeout=None)
+                cache.set(_CONTEXTS, {**cache.get(_CONTEXTS, {}), **news}, timeout=None)
+                refused = cache.get(_REFUSED, {})
+                if refused.keys() & news.keys():
+                    # The runner was started anew with another size, so what it refused before says nothing.
+                    left = {key: size for key, size in refused.items() if key not in news}
+                    cache.set(_REFUSED, left, timeout=REFUSED_S)
         self._read_again()
 
     def remember_context(self, runner: str, model: str, context_tokens: int) -> None:
@@ -79,8 +82,9 @@ class ModelsSeen:
         self._read_if_old()
         key = (runner, model)
         if self._refused.get(key) != context_tokens:
-            refused = {**cache.get(_REFUSED, {}), key: context_tokens}
-            cache.set(_REFUSED, refused, timeout=REFUSED_S)
+            with _alone():
+                refused = {**cache.get(_REFUSED, {}), key: context_tokens}
+                cache.set(_REFUSED, refused, timeout=REFUSED_S)
         self._read_again()
 
     def _read_again(self) -> None:
@@ -104,3 +108,16 @@ class ModelsSeen:
             self._contexts = found.get(_CONTEXTS, {})
             self._refused = found.get(_REFUSED, {})
             self._read_at = time.monotonic()
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One writer at a time, over all processes: each puts back what it found there along with its own.
+
+    Workers and web processes that start together hear of their runners in the same moment; without this, one runner's
+    models were forgotten, and calls for them went to another.
+    """
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_WRITING_LOCK])
+        yield

@@ -62,6 +62,7 @@ def client_for(runner: RunnerSettings) -> HttpModelRunner:
         api_key=runner.api_key or None,
         name=runner.name,
         kind=runner.kind,
+        variables=runner.variables,
         timeouts=timeouts,
     )
 

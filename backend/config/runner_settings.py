@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from backend.model_runner.runner_settings import (
     BUILT_IN,
     FIRST_TOKEN_TIMEOUT_S,
+    FIRST_VARIABLES,
     KINDS,
     LLAMA_SERVERS,
     OPENAI_COMPATIBLE,
@@ -40,6 +41,7 @@ _FIELDS: Final = ("URL", "API_KEY", "KIND", "LIMIT", "CONTINUES")
 _OF_ONE_RUNNER = re.compile(rf"MODEL_RUNNER_[A-Z0-9_]+_(?:{'|'.join(_FIELDS)})")
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 _EXPECTED_URL = "expected a URL up to and including /v1, such as http://localhost:12434/engines/v1"
+_NAMELESS: Final = "model-runner"
 _HIGHEST_LIMIT: Final = 1000
 _LONGEST_TIMEOUT_S: Final = 86_400
 
@@ -80,14 +82,14 @@ class _Reader:
         url = self._url("MODEL_RUNNER_URL", "or nothing for the built-in runner")
         is_built_in = is_built_in or not url
         name = self._raw.get("MODEL_RUNNER_NAME", "") or (BUILT_IN if is_built_in else _place(url))
-        if "::" in name or len(name) > 64 or not name.isprintable():
+        if not _can_be_a_name(name):
             self.problems.append(
                 f"MODEL_RUNNER_NAME is {name[:70]!r}; expected at most 64 characters, without two colons in a row."
             )
-        runner = self._runner(name, "MODEL_RUNNER", url, BUILT_IN if is_built_in else OPENAI_COMPATIBLE)
+        runner = self._runner(name, FIRST_VARIABLES, url, BUILT_IN if is_built_in else OPENAI_COMPATIBLE)
         if is_built_in and runner.limit is None:
             # More would wait inside it, where nobody can see them.
-            return RunnerSettings(runner.name, url, runner.api_key, runner.kind, slots, runner.continues)
+            return replace(runner, limit=slots)
         return runner
 
     def names(self, first: str) -> list[str]:
@@ -126,7 +128,9 @@ class _Reader:
         return default
 
     def _runner(self, name: str, prefix: str, url: str, kind: str) -> RunnerSettings:
-        kind = self._choice(f"{prefix}_KIND", kind, KINDS)
+        told = self._choice(f"{prefix}_KIND", kind, KINDS)
+        # What runs here is known better than what a line left over from another runner says.
+        kind = BUILT_IN if kind == BUILT_IN else told
         continues = self._choice(f"{prefix}_CONTINUES", "auto", ("auto", "yes", "no"))
         return RunnerSettings(
             name=name,
@@ -135,6 +139,7 @@ class _Reader:
             kind=kind,
             limit=self._limit(f"{prefix}_LIMIT"),
             continues=kind in LLAMA_SERVERS if continues == "auto" else continues == "yes",
+            variables=prefix,
         )
 
     def _url(self, variable: str, otherwise: str) -> str:
@@ -180,5 +185,11 @@ class _Reader:
 
 
 def _place(url: str) -> str:
-    """Host and port, as people recognise a runner without a name."""
-    return url.partition("://")[2].partition("/")[0].rpartition("@")[2]
+    """Host and port, as people recognise a runner without a name; a plain word where that cannot be one."""
+    place = url.partition("://")[2].partition("/")[0].rpartition("@")[2]
+    # An address such as [::1]:8080 looks like the name of a runner with a model behind it.
+    return place if _can_be_a_name(place) else _NAMELESS
+
+
+def _can_be_a_name(text: str) -> bool:
+    return "::" not in text and len(text) <= 64 and text.isprintable()

@@ -97,6 +97,17 @@ def check_database(url: str) -> None:
         )
 
 
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """An answer that points elsewhere is an answer; the key must not follow it there."""
+
+    def redirect_request(self, *args: object) -> None:
+        return None
+
+
+# As the parts ask later: never through the machine's proxy, which may not reach a runner that they reach.
+_directly = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects)
+
+
 def runner_problems(environment: Environment) -> list[str]:
     """One line for each runner of somebody else's that gives no answer at all; an error is an answer."""
     others = [runner for runner in environment.model_runners if runner.url]
@@ -115,7 +126,7 @@ def _runner_problem(runner: RunnerSettings) -> str | None:
         account = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         request.add_header("Authorization", f"Basic {base64.b64encode(account.encode()).decode()}")
     try:
-        with urllib.request.urlopen(request, timeout=ANSWER_SECONDS):
+        with _directly.open(request, timeout=ANSWER_SECONDS):
             return None
     except urllib.error.HTTPError:
         return None

@@ -7,6 +7,7 @@ Docker Model Runner: GET /models at the root (with tags and, where one is config
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
@@ -18,6 +19,14 @@ PAGES: Final[Mapping[str, tuple[str, ...]]] = {
     "docker-model-runner": ("/models",),
 }
 """Which pages each kind of runner is asked for, from its root."""
+
+
+def root_of(url: str) -> str:
+    """Where these pages are, from the URL up to and including /v1, also where a proxy has the runner below a path.
+
+    Ollama: /v1. Docker Model Runner: /engines/v1, or /engines/NAME/v1 for one engine.
+    """
+    return re.sub(r"(/engines(/[^/]+)?)?/v1$", "", url)
 
 
 def with_details(

@@ -2,6 +2,7 @@
 
 Runners disagree about the shape of an error: nested, flat, plain text, a page of HTML, or nothing at
 all. Its type decides first, then its text, then the HTTP status. May not know how the answer travelled.
+Throughout, `variables` is what the names of this runner's settings begin with, for advice on them.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 from backend.application.runner_port import RunnerFailure
+from backend.model_runner.runner_settings import FIRST_VARIABLES
 
 LONGEST_RETRY_AFTER_S: Final = 30.0
 """Nobody watches a page for longer than this because a runner asked for it."""
@@ -51,14 +53,19 @@ _PROMPT_IN_TEXT = (
 
 
 def failure_of_response(
-    status: int, body: bytes, runner: str, *, retry_after_s: float | None = None
+    status: int,
+    body: bytes,
+    runner: str,
+    *,
+    variables: str = FIRST_VARIABLES,
+    retry_after_s: float | None = None,
 ) -> RunnerFailure:
     """What an answer other than 200 to a request for a completion means.
 
     body: JSON of several shapes, plain text, HTML or empty. runner: host and port, for the text.
     retry_after_s: what `retry_after` made of the header, kept where the runner may be asked again.
     """
-    failure = failure_of_error(_error_of_body(body), http_status=status, runner=runner)
+    failure = failure_of_error(_error_of_body(body), http_status=status, runner=runner, variables=variables)
     failure.retry_after_s = retry_after_s if failure.safe_to_retry else None
     return failure
 
@@ -81,19 +88,27 @@ def retry_after(header: str | None, now: datetime) -> float | None:
     return min(max(wish, 0.0), LONGEST_RETRY_AFTER_S)
 
 
-def failure_of_listing(status: int, body: bytes, runner: str) -> RunnerFailure:
+def failure_of_listing(
+    status: int, body: bytes, runner: str, *, variables: str = FIRST_VARIABLES
+) -> RunnerFailure:
     """What an answer other than 200 to GET /models means."""
     if status == 404:
         return RunnerFailure(
             "runner_refused",
             f"The model runner at {runner} has no list of models at this address (HTTP 404). "
-            "Check MODEL_RUNNER_URL: it goes up to and including /v1.",
+            f"Check {variables}_URL: it goes up to and including /v1.",
             http_status=status,
         )
-    return failure_of_error(_error_of_body(body), http_status=status, runner=runner)
+    return failure_of_error(_error_of_body(body), http_status=status, runner=runner, variables=variables)
 
 
-def failure_of_error(error: Mapping[str, Any], *, http_status: int | None, runner: str = "") -> RunnerFailure:
+def failure_of_error(
+    error: Mapping[str, Any],
+    *,
+    http_status: int | None,
+    runner: str = "",
+    variables: str = FIRST_VARIABLES,
+) -> RunnerFailure:
     """Classify an error object. http_status: None where it stood inside a stream that had begun well."""
     message = shown(_text(error.get("message")) or _text(error.get("detail")) or "")
     kinds = {str(error.get(name) or "").lower() for name in ("type", "code")}
@@ -112,26 +127,26 @@ def failure_of_error(error: Mapping[str, Any], *, http_status: int | None, runne
     if http_status is None:
         text = f"{named} reported an error while it wrote. Retry, or look at its log.{said}"
         return RunnerFailure("runner_error", text)
-    code, text = _of_status(http_status, named, message)
+    code, text = _of_status(http_status, named, message, variables)
     # Who says "busy" or "not ready" has generated nothing.
     return RunnerFailure(code, text + said, http_status=http_status, safe_to_retry=http_status in (429, 503))
 
 
-def _of_status(status: int, named: str, message: str) -> tuple[str, str]:
+def _of_status(status: int, named: str, message: str, variables: str) -> tuple[str, str]:
     """Code and text for a status that no type explained."""
     match status:
         case 401:
-            return "runner_refused", f"{named} refused the key. Check MODEL_RUNNER_API_KEY."
+            return "runner_refused", f"{named} refused the key. Check {variables}_API_KEY."
         case 403:
             return (
                 "runner_refused",
-                f"{named} does not allow this request (HTTP 403). Check MODEL_RUNNER_API_KEY.",
+                f"{named} does not allow this request (HTTP 403). Check {variables}_API_KEY.",
             )
         case 404 if _NO_SUCH_ADDRESS.match(message):
             return (
                 "runner_refused",
                 f"{named} takes no completions at this address (HTTP 404). "
-                "Check MODEL_RUNNER_URL: it goes up to and including /v1.",
+                f"Check {variables}_URL: it goes up to and including /v1.",
             )
         case 404:
             return (
@@ -151,7 +166,7 @@ def _of_status(status: int, named: str, message: str) -> tuple[str, str]:
             return (
                 "runner_refused",
                 f"{named} points to another address (HTTP {status}), which is not followed. "
-                "Set MODEL_RUNNER_URL to the final address.",
+                f"Set {variables}_URL to the final address.",
             )
         case _ if 400 <= status < 500:
             return (
@@ -216,6 +231,14 @@ def bad_response(what: str) -> RunnerFailure:
     )
 
 
+def web_page(*, variables: str = FIRST_VARIABLES) -> RunnerFailure:
+    """The address is that of a web site."""
+    return RunnerFailure(
+        "bad_response",
+        f"The model runner's answer is a web page. Check {variables}_URL: it goes up to and including /v1.",
+    )
+
+
 # ---- the connection ---------------------------------------------------------------------------
 
 
@@ -226,6 +249,22 @@ def unreachable(runner: str) -> RunnerFailure:
         f"The model runner at {runner} does not answer. Start it, then retry.",
         safe_to_retry=True,
     )
+
+
+def no_secure_connection(runner: str, why: str, *, variables: str = FIRST_VARIABLES) -> RunnerFailure:
+    """TLS failed. why: what is wrong with the certificate; empty where it did not come so far."""
+    if why:
+        text = (
+            f"The certificate of the model runner at {runner} is not trusted: {why}. "
+            "Give it one that this machine trusts, then retry."
+        )
+    else:
+        text = (
+            f"The model runner at {runner} makes no secure connection. "
+            f"Check whether {variables}_URL should begin with http:// instead of https://."
+        )
+    # It will be the same the next time.
+    return RunnerFailure("runner_unreachable", text)
 
 
 def slow_listing(runner: str, seconds: float) -> RunnerFailure:

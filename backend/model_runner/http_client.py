@@ -8,6 +8,7 @@ could repeat something is for the caller to judge.
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
@@ -29,7 +30,12 @@ from backend.application.runner_port import (
 )
 from backend.model_runner import details, failures, wire
 from backend.model_runner.http_exchange import BrokenAnswer, HttpExchange, open_exchange
-from backend.model_runner.runner_settings import FIRST_TOKEN_TIMEOUT_S, OPENAI_COMPATIBLE, SILENCE_TIMEOUT_S
+from backend.model_runner.runner_settings import (
+    FIRST_TOKEN_TIMEOUT_S,
+    FIRST_VARIABLES,
+    OPENAI_COMPATIBLE,
+    SILENCE_TIMEOUT_S,
+)
 from backend.model_runner.sse import (
     EVENT_LIMIT_CHARACTERS,
     Comment,
@@ -69,19 +75,21 @@ class HttpModelRunner:
         api_key: str | None = None,
         name: str = "",
         kind: str = OPENAI_COMPATIBLE,
+        variables: str = FIRST_VARIABLES,
         timeouts: RunnerTimeouts | None = None,
     ) -> None:
         """url: up to and including /v1; a user and password in it are sent, and shown nowhere.
 
-        kind: one of runner_settings.KINDS; says where else models are described.
+        kind: one of runner_settings.KINDS; says where else models are described. variables: what the names of
+        this runner's settings begin with, for advice.
         Raises ValueError for a key that no HTTP header can carry.
         """
         parts = urlsplit(url.rstrip("/"))
         self._place = parts.netloc.rpartition("@")[2]
         self._url = parts._replace(netloc=self._place).geturl()
-        self._root = parts._replace(netloc=self._place, path="").geturl()
         self._name = name or self._place
         self._kind = kind
+        self._variables = variables
         self._timeouts = timeouts or RunnerTimeouts()
         # Identity, so that no server holds words back to compress them.
         headers = {"Accept-Encoding": "identity", "User-Agent": "verbatim", "Connection": "close"}
@@ -119,7 +127,7 @@ class HttpModelRunner:
                 error = await self._error_body(response)
                 pause = failures.retry_after(response.headers.get("retry-after"), datetime.now(UTC))
                 raise failures.failure_of_response(
-                    response.status_code, error, self._place, retry_after_s=pause
+                    response.status_code, error, self._place, variables=self._variables, retry_after_s=pause
                 )
             async with aclosing(self._events(response, deadline)) as events:
                 yield events
@@ -129,14 +137,16 @@ class HttpModelRunner:
     async def list_models(self) -> tuple[RunnerModel, ...]:
         listing = await self._get(f"{self._url}/models")
         if listing.status_code != 200:
-            raise failures.failure_of_listing(listing.status_code, listing.content, self._place)
+            raise failures.failure_of_listing(
+                listing.status_code, listing.content, self._place, variables=self._variables
+            )
         models = wire.models_of_listing(listing.content)
         if len(models) == 1:
             # llama.cpp lists the context the model was trained for; what one request gets stands in its /props.
             props = await self._page("/props")
             models = (wire.with_context(models[0], wire.context_of_props(props)),)
         pages = await asyncio.gather(
-            *(self._page(path, self._root) for path in details.PAGES.get(self._kind, ()))
+            *(self._page(path, details.root_of(self._url)) for path in details.PAGES.get(self._kind, ()))
         )
         return details.with_details(self._kind, models, tuple(pages))
 
@@ -157,16 +167,22 @@ class HttpModelRunner:
         except TimeoutError:
             raise failures.no_first_token(self._place, self._timeouts.first_token) from None
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.InvalidURL) as error:
-            raise failures.unreachable(self._place) from error
+            raise self._not_connected(error) from error
         except httpx.TransportError as error:
             raise failures.closed_without_answer(self._place) from error
+
+    def _not_connected(self, error: Exception) -> RunnerFailure:
+        if isinstance(error.__cause__, ssl.SSLError):
+            why = getattr(error.__cause__, "verify_message", "")
+            return failures.no_secure_connection(self._place, why, variables=self._variables)
+        return failures.unreachable(self._place)
 
     async def _events(self, response: httpx.Response, deadline: float) -> AsyncGenerator[RunnerEvent, None]:
         """Everything the answer tells; deadline: when the first token must have come."""
         yield StillThere()  # the headers
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind == "text/html":
-            raise failures.bad_response("it is a web page; MODEL_RUNNER_URL must go up to and including /v1")
+            raise failures.web_page(variables=self._variables)
         if kind == "application/json":
             # Some servers do not stream, whatever was asked for: one JSON object holds it all.
             text = (await self._whole_body(response, deadline)).decode("utf-8", "replace")
@@ -258,7 +274,7 @@ class HttpModelRunner:
         except TimeoutError:
             raise failures.slow_listing(self._place, self._timeouts.listing) from None
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.InvalidURL) as error:
-            raise failures.unreachable(self._place) from error
+            raise self._not_connected(error) from error
         except httpx.DecodingError as error:
             raise failures.bad_response(f"its compression is broken ({error})") from error
         except httpx.TransportError as error:

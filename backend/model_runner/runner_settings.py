@@ -9,6 +9,8 @@ BUILT_IN: Final = "built-in"
 LLAMA_CPP: Final = "llama.cpp"
 OPENAI_COMPATIBLE: Final = "openai-compatible"
 KINDS: Final = (BUILT_IN, LLAMA_CPP, "docker-model-runner", "ollama", "vllm", OPENAI_COMPATIBLE)
+FIRST_VARIABLES: Final = "MODEL_RUNNER"
+"""What the names of the first runner's settings begin with."""
 FIRST_TOKEN_TIMEOUT_S: Final = 310.0
 """Some runners load the model inside the first request, for up to five minutes."""
 SILENCE_TIMEOUT_S: Final = 60.0
@@ -20,7 +22,7 @@ LLAMA_SERVERS: Final = frozenset({BUILT_IN, LLAMA_CPP})
 class RunnerSettings:
     """One runner. url: never ends in a slash; empty for the built-in one before it runs.
 
-    limit: calls at the same time, or None. continues: it goes on from a prompt that ends with an assistant message.
+    variables: what the names of its settings begin with, for advice. limit: calls at the same time, or None. continues: it goes on from a prompt that ends with an assistant message.
     first_token_timeout_s, silence_timeout_s: how long it is waited for before the first word, and between two.
     """
 
@@ -30,6 +32,7 @@ class RunnerSettings:
     kind: str
     limit: int | None
     continues: bool
+    variables: str = FIRST_VARIABLES
     first_token_timeout_s: float = FIRST_TOKEN_TIMEOUT_S
     silence_timeout_s: float = SILENCE_TIMEOUT_S
 

@@ -27,6 +27,7 @@ STEP_FIELDS: Mapping[str, tuple[tuple[str, type | tuple[type, ...]], ...]] = {
     "sleep": (("ms", (int, float)),),
     "hold": (),
     "cut": (),
+    "hang_up": (),
     "end": (),
     "respond": (("status", int),),
     "never": (),
@@ -116,6 +117,10 @@ class Script:
     def cut(self) -> Self:
         """Break the connection without an end."""
         return self._add("cut")
+
+    def hang_up(self) -> Self:
+        """Close the connection in order, but without HTTP's end of the answer."""
+        return self._add("hang_up")
 
     def end(self) -> Self:
         """End the stream cleanly, here."""

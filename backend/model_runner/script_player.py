@@ -16,6 +16,7 @@ from backend.model_runner.script import Script, Step
 
 MODEL_ID = "scripted-model"
 CONTEXT_TOKENS = 8192
+TLS_BEGINS = b"\x16"
 
 
 @dataclass
@@ -111,6 +112,9 @@ class Player:
             case "cut":
                 self._writer.transport.abort()
                 return True
+            case "hang_up":
+                self._writer.close()
+                return True
             case "end":
                 await self._finish()
                 return True
@@ -185,9 +189,17 @@ async def client_left(reader: asyncio.StreamReader) -> None:
         pass
 
 
+class NoHttp(Exception):
+    """The other side began to speak TLS, whose first message has no end that could be waited for."""
+
+
 async def read_request(reader: asyncio.StreamReader) -> ReceivedRequest | None:
+    """Raises NoHttp."""
     try:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        begun = await reader.readexactly(1)
+        if begun == TLS_BEGINS:
+            raise NoHttp
+        head = (begun + await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     except asyncio.IncompleteReadError:
         return None
     first, *lines = head.strip().split("\r\n")

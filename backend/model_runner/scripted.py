@@ -26,6 +26,7 @@ from backend.model_runner.script import BadScript, Script, default_script, scrip
 from backend.model_runner.script_player import (
     CONTEXT_TOKENS,
     MODEL_ID,
+    NoHttp,
     Player,
     ReceivedRequest,
     client_left,
@@ -174,6 +175,8 @@ class ScriptedRunner:
             request = await read_request(reader)
             if request is not None:
                 await self._answer(request, reader, writer)
+        except NoHttp:
+            await respond(writer, 400, "This is HTTP, not HTTPS.", "text/plain")
         except (ConnectionError, asyncio.IncompleteReadError):
             pass  # the client went away, which tests do on purpose
         except asyncio.CancelledError:

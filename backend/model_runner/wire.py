@@ -136,14 +136,14 @@ def models_of_listing(body: bytes) -> tuple[RunnerModel, ...]:
 
 
 def _model_of(model_id: str, entry: Mapping[str, Any]) -> RunnerModel:
-    """size_bytes, loaded and error: as the built-in runner tells them."""
-    size, loaded = entry.get("size_bytes"), entry.get("loaded")
+    """size_bytes, loaded and error: as the built-in runner tells them; llama.cpp has `meta.size` and `status`."""
+    meta = _part(entry, "meta")
     return RunnerModel(
         model_id,
-        context_tokens=_context_of(entry),
+        context_tokens=_context_of(entry, meta),
         demonstration=is_demonstration(model_id),
-        size_bytes=_positive(size),
-        loaded=loaded if isinstance(loaded, bool) else None,
+        size_bytes=_positive(entry.get("size_bytes")) or _positive(meta.get("size")),
+        loaded=_loaded(entry),
         error=_text(entry.get("error")),
     )
 
@@ -155,8 +155,7 @@ def with_context(model: RunnerModel, context_tokens: int | None) -> RunnerModel:
 
 def context_of_props(body: bytes) -> int | None:
     """The context of one slot, as llama.cpp's /props tells it."""
-    settings = _object(body).get("default_generation_settings")
-    return _positive(settings.get("n_ctx")) if isinstance(settings, Mapping) else None
+    return _positive(_part(_object(body), "default_generation_settings").get("n_ctx"))
 
 
 def version_in(body: bytes) -> str | None:
@@ -170,12 +169,23 @@ def is_demonstration(model_id: str) -> bool:
     return any(name in model_id.lower() for name in _DEMONSTRATION_MODELS)
 
 
-def _context_of(entry: Mapping[str, Any]) -> int | None:
-    meta = entry.get("meta")
-    inner = meta if isinstance(meta, Mapping) else {}
+def _loaded(entry: Mapping[str, Any]) -> bool | None:
+    """Whether the model is in memory; a llama.cpp server for several models says so by `status.value`."""
+    loaded, status = entry.get("loaded"), _part(entry, "status").get("value")
+    if isinstance(loaded, bool):
+        return loaded
+    return status == "loaded" if isinstance(status, str) else None
+
+
+def _context_of(entry: Mapping[str, Any], meta: Mapping[str, Any]) -> int | None:
     candidates = [entry.get(name) for name in _CONTEXT_FIELDS]
-    candidates += [inner.get(name) for name in _CONTEXT_FIELDS_OF_META]
+    candidates += [meta.get(name) for name in _CONTEXT_FIELDS_OF_META]
     return next((size for size in map(_positive, candidates) if size is not None), None)
+
+
+def _part(entry: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    part = entry.get(name)
+    return part if isinstance(part, Mapping) else {}
 
 
 def _object(body: bytes) -> Mapping[str, Any]:

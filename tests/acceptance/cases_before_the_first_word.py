@@ -95,6 +95,12 @@ CONNECTING: Final = Section(
             scripts=(Script().cut(),), code="runner_error", says=NO_ANSWER,
         ),
         FailureCase(
+            name="no TLS",
+            happens="The address begins with `https://`, and the runner speaks no TLS, or its certificate is not trusted.",
+            asked="secure", code="runner_unreachable",
+            says=OPENED + "makes no secure connection. Check whether MODEL_RUNNER_SECURE_URL should begin with http:// instead of https://.",
+        ),
+        FailureCase(
             name="no HTTP", happens="What answers speaks no HTTP, such as a TLS server that is asked without TLS.",
             scripts=(Script().socket(b"\x15\x03\x01\x00\x02\x02\x46").hold(),), code="runner_error", says=NO_ANSWER,
         ),
@@ -279,8 +285,7 @@ REFUSALS: Final = Section(
         FailureCase(
             name="web page", happens="HTTP 200 and a web page: the address is that of a web site.",
             scripts=(_answer(200, PAGE, "text/html; charset=utf-8"),), code="bad_response",
-            says="The model runner's answer cannot be read: it is a web page; MODEL_RUNNER_URL must go up to and including /v1. "
-            "Check the runner's version.",
+            says="The model runner's answer is a web page. " + CHECK_URL,
         ),
         FailureCase(
             name="not JSON", happens="HTTP 200, said to be JSON, which it is not.",

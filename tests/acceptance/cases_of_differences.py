@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from typing import Final
 
@@ -9,6 +10,9 @@ from backend.model_runner.script import Script
 from tests.acceptance.failure_case import FailureCase, RefusedBefore, Section, chunk
 
 _WAVE: Final = b'data: {"choices":[{"delta":{"content":"Hi \xf0\x9f\x91\x8b"}}]}\n\n'
+_WHOLE: Final = (
+    b'data: {"choices":[{"delta":{"content":"All of it."},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+)
 _HALF_WAY: Final = _WAVE.index(b"\x9f") + 1
 
 
@@ -130,6 +134,43 @@ DIFFERENCES: Final = Section(
         FailureCase(
             name="nothing but an end", happens="`finish_reason` without any words.",
             scripts=(Script().complete(),), outcome="complete", page="an empty reply",
+        ),
+        FailureCase(
+            name="progress of reading", happens="The runner tells how much of the prompt it has read (llama.cpp).",
+            scripts=(
+                Script().data({"choices": [], "prompt_progress": {"total": 900, "processed": 450}})
+                .data({"choices": [], "prompt_progress": {"total": 900, "processed": 900}}).text("Read.").complete(),
+            ),
+            outcome="complete", text="Read.", page="“Reading the conversation…”, then the reply",
+        ),
+        FailureCase(
+            name="content in parts", happens="Content as a list of parts instead of a text.",
+            scripts=(
+                Script().data({"choices": [{"delta": {"content": [{"type": "text", "text": "In "}, {"type": "text", "text": "parts."}]}}]})
+                .complete(),
+            ),
+            outcome="complete", text="In parts.",
+        ),
+        FailureCase(
+            name="refusal", happens="The model refuses to answer, and says so in a field of its own (`refusal`).",
+            scripts=(Script().data({"choices": [{"delta": {"refusal": "I cannot help with that."}}]}).complete(),),
+            outcome="complete", text="I cannot help with that.",
+        ),
+        FailureCase(
+            name="compressed", happens="A stream that is compressed, though nobody asked for it.",
+            scripts=(
+                Script().respond(
+                    200, gzip.compress(_WHOLE), "text/event-stream", **{"Content-Encoding": "gzip"}
+                ),
+            ),
+            outcome="complete", text="All of it.",
+        ),
+        FailureCase(
+            name="ends with the connection", happens="An answer of HTTP/1.0, whose end is that of the connection.",
+            scripts=(
+                Script().socket(b"HTTP/1.0 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + _WHOLE).hang_up(),
+            ),
+            outcome="complete", text="All of it.",
         ),
         FailureCase(
             name="not streamed", happens="One JSON object instead of a stream.",

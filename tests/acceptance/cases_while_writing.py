@@ -49,6 +49,11 @@ BREAKING: Final = Section(
             says=BROKE + KEPT,
         ),
         FailureCase(
+            name="hung up", happens="The connection is closed in mid-reply, in order, but without HTTP's own end.",
+            scripts=(Script().text("So far").hang_up(),), outcome="interrupted", code="stream_cut", text="So far",
+            says=BROKE + KEPT,
+        ),
+        FailureCase(
             name="cut before the first word", happens="The connection breaks between headers and first word.",
             scripts=(Script().headers().cut(),), code="stream_cut", says=BROKE,
         ),

@@ -11,9 +11,9 @@ from typing import Any, Final, Literal
 
 from backend.model_runner.script import Script
 
-Asked = Literal["scripted", "gone", "nowhere", "full", "narrow"]
+Asked = Literal["scripted", "gone", "nowhere", "full", "secure", "narrow"]
 """Who is asked: the scripted runner; a port where nobody listens; a host that does not exist; a listener that takes no
-connection; the scripted runner as one that takes a single call at a time."""
+connection; the scripted runner over TLS, which it does not speak; and as one that takes a single call at a time."""
 
 CancelledAt = Literal["queued", "asked", "reading", "writing", "pausing"]
 

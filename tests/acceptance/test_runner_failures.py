@@ -40,10 +40,11 @@ def failing_stack(shared_runner: ScriptedRunner, full_port: int) -> Iterator[Sta
         MODEL_RUNNER_MODEL=MODEL_ID,
         MODEL_RUNNER_FIRST_TOKEN_TIMEOUT=f"{FIRST_TOKEN_S:g}",
         MODEL_RUNNER_SILENCE_TIMEOUT=f"{SILENCE_S:g}",
-        MODEL_RUNNERS="gone nowhere full narrow",
+        MODEL_RUNNERS="gone nowhere full secure narrow",
         MODEL_RUNNER_GONE_URL=f"http://{NOBODY}/v1",
         MODEL_RUNNER_NOWHERE_URL=f"http://{NO_HOST}/v1",
         MODEL_RUNNER_FULL_URL=f"http://127.0.0.1:{full_port}/v1",
+        MODEL_RUNNER_SECURE_URL=shared_runner.url.replace("http://", "https://"),
         MODEL_RUNNER_NARROW_URL=shared_runner.url,
         MODEL_RUNNER_NARROW_LIMIT="1",
         # A title's call would be answered with the script of a case.
@@ -223,13 +224,13 @@ def test_reasoning_and_tool_calls_are_never_sent_back(person: ApiClient, runner:
 
 def test_a_list_of_models_tells_which_runners_cannot_be_reached(person: ApiClient) -> None:
     runners = {runner["name"]: runner for runner in person.get("/api/models/")["runners"]}
-    assert [name for name, runner in runners.items() if not runner["reachable"]] == [
-        "gone",
-        "nowhere",
-        "full",
-    ]
+    silent = [name for name, runner in runners.items() if not runner["reachable"]]
+    assert silent == ["gone", "nowhere", "full", "secure"]
     assert f"{NOBODY} does not answer" in runners["gone"]["error"]
     assert NO_HOST in runners["nowhere"]["error"]
+    assert "MODEL_RUNNER_SECURE_URL" in runners["secure"]["error"], (
+        "this runner's setting, not the first one's"
+    )
 
 
 def test_stop_keeps_what_came_and_a_repeat_is_as_welcome_as_the_first(

@@ -19,6 +19,7 @@ from backend.model_runner.builtin.loading import Models
 from backend.model_runner.builtin.relay import (
     LONGEST_HEAD_BYTES,
     BadRequest,
+    EngineGone,
     Request,
     read_request,
     relay,
@@ -97,7 +98,8 @@ class Front:
         try:
             with self._port_for(model) as port:
                 answered = await relay(request, port, reader, writer)
-        except StillLoading:
+        except (StillLoading, EngineGone):
+            # An engine that has just died is started again for the next request; this one has begun nothing.
             return answers.loading()
         except CannotLoad as failure:
             assert model is not None

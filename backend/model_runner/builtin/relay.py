@@ -30,6 +30,10 @@ class BadRequest(Exception):
         self.message = message
 
 
+class EngineGone(Exception):
+    """Nobody listens at the engine's port any more; nothing was sent."""
+
+
 @dataclass(frozen=True)
 class Request:
     """One request as it came. head: its lines without the headers that are about the connection alone."""
@@ -92,12 +96,12 @@ async def relay(
     """Pass the request on to a port of this machine and its answer back, until one side is done.
 
     reader, writer: the connection to the client. A client that leaves ends the other connection at once.
-    Returns False where not one byte of an answer came.
+    Returns False where not one byte of an answer came. Raises EngineGone where nothing could be sent.
     """
     try:
         from_engine, to_engine = await asyncio.open_connection(LOOPBACK, port, limit=PIECE_BYTES)
-    except OSError:
-        return False
+    except OSError as error:
+        raise EngineGone from error
     copying = asyncio.create_task(_copy(request, from_engine, to_engine, writer))
     leaving = asyncio.create_task(_has_left(reader))
     try:

@@ -90,6 +90,15 @@ async def test_docker_model_runner_tells_the_context_where_one_is_configured() -
     ]
 
 
+async def test_a_runner_that_a_proxy_has_below_a_path_is_asked_there() -> None:
+    below = {f"/ollama{path}": page for path, page in OLLAMA.items()}
+    assert [model.loaded for model in await listed(below, "ollama", "/ollama/v1")] == [True, False]
+    for engine in ("/engines/v1", "/engines/llama.cpp/v1"):
+        pages = {f"/docker{engine}/models": DOCKER["/engines/v1/models"], "/docker/models": DOCKER["/models"]}
+        models = await listed(pages, "docker-model-runner", f"/docker{engine}")
+        assert [model.context_tokens for model in models] == [None, 16384]
+
+
 async def test_other_kinds_are_not_asked_for_pages_they_do_not_have() -> None:
     models = await listed(OLLAMA, "openai-compatible")
     assert {(model.context_tokens, model.loaded) for model in models} == {(None, None)}

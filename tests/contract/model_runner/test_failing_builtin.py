@@ -189,10 +189,12 @@ async def test_an_engine_killed_in_mid_stream_looks_cut_and_its_model_is_loaded_
             if refusal is None:
                 break
             codes.append(refusal.code)
-            assert refusal.safe_to_retry
+            # A request that still reached the dying engine may have begun.
+            assert refusal.safe_to_retry == (refusal.code == "runner_loading")
             await asyncio.sleep(0.1)
     assert text_of(again)
-    assert set(codes) <= {"runner_loading"}
+    assert set(codes[1:]) <= {"runner_loading"}
+    assert set(codes[:1]) <= {"runner_loading", "runner_error"}
 
 
 async def test_a_runner_killed_in_mid_stream_is_cut_and_then_not_reachable() -> None:

@@ -6,6 +6,7 @@ The same cases go through the whole product in tests/acceptance/test_runner_fail
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from collections.abc import AsyncIterator
 
@@ -19,7 +20,7 @@ from backend.model_runner.script import Script
 from backend.model_runner.scripted import ScriptedRunner
 from tests.acceptance.failure_case import FailureCase
 from tests.acceptance.failure_cases import CASES, words_of
-from tests.contract.model_runner.support import SHORT, ask, text_of
+from tests.contract.model_runner.support import SHORT, ask, listing_failure, text_of
 from tests.support.full_listener import full_listener
 from tests.support.stack import free_port
 
@@ -179,6 +180,57 @@ async def test_an_unknown_host_is_not_reachable() -> None:
     assert failure is not None
     assert (failure.code, failure.safe_to_retry) == ("runner_unreachable", True)
     assert "no-such-host.invalid" in failure.message
+    await runner.aclose()
+
+
+async def test_tls_to_a_runner_that_speaks_none_is_told_with_the_setting_to_look_at(
+    scripted: ScriptedRunner,
+) -> None:
+    runner = HttpModelRunner(
+        scripted.url.replace("http://", "https://"), variables="MODEL_RUNNER_GPU", timeouts=SHORT
+    )
+    for failure in ((await ask(runner))[1], await listing_failure(runner)):
+        assert failure is not None
+        assert (failure.code, failure.safe_to_retry) == ("runner_unreachable", False)
+        assert failure.message == (
+            f"The model runner at {place_of(scripted)} makes no secure connection. "
+            "Check whether MODEL_RUNNER_GPU_URL should begin with http:// instead of https://."
+        )
+    await runner.aclose()
+
+
+async def test_a_certificate_that_nobody_trusts_is_told_with_the_reason(
+    client: HttpModelRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusal = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    refusal.verify_message = "self-signed certificate"  # as the ssl module sets it
+
+    async def refuse(*_: object, **__: object) -> None:
+        raise refusal
+
+    monkeypatch.setattr("backend.model_runner.http_client.open_exchange", refuse)
+    _, failure = await ask(client)
+    assert failure is not None
+    assert (failure.code, failure.safe_to_retry) == ("runner_unreachable", False)
+    place = client.url.split("/")[2]
+    assert failure.message == (
+        f"The certificate of the model runner at {place} is not trusted: self-signed certificate. "
+        "Give it one that this machine trusts, then retry."
+    )
+
+
+async def test_advice_names_the_settings_of_the_runner_that_was_asked(scripted: ScriptedRunner) -> None:
+    runner = HttpModelRunner(scripted.url, variables="MODEL_RUNNER_GPU", timeouts=SHORT)
+    for script, advice in (
+        (Script().respond(401, b""), "Check MODEL_RUNNER_GPU_API_KEY."),
+        (Script().respond(404, "404 page not found"), "Check MODEL_RUNNER_GPU_URL: "),
+        (Script().respond(307, b"", location="/"), "Set MODEL_RUNNER_GPU_URL "),
+        (Script().respond(200, "<html>", "text/html"), "Check MODEL_RUNNER_GPU_URL: "),
+    ):
+        scripted.play(script)
+        _, failure = await ask(runner)
+        assert failure is not None
+        assert advice in failure.message
     await runner.aclose()
 
 

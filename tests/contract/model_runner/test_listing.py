@@ -62,6 +62,37 @@ async def test_the_room_of_one_slot_counts_not_the_room_of_the_training() -> Non
         assert await runner.list_models() == (RunnerModel("smollm2-135m-instruct", 8192, True),)
 
 
+async def test_llama_cpp_tells_context_and_size_of_its_one_model() -> None:
+    """As a recent llama-server answers; the size of the training is not what a request gets."""
+    meta = {"vocab_type": 2, "n_ctx": 4096, "n_ctx_train": 131072, "n_params": 3212749888, "size": 2013265920}
+    entry = {"id": "llama-3.2-3b", "object": "model", "owned_by": "llamacpp", "meta": meta}
+    async with serving({"/v1/models": {"object": "list", "data": [entry]}}) as runner:
+        assert await runner.list_models() == (RunnerModel("llama-3.2-3b", 4096, size_bytes=2013265920),)
+
+
+async def test_llama_cpp_with_several_models_tells_which_are_loaded() -> None:
+    """As llama-server answers where it was started without a model."""
+    states: list[dict[str, object]] = [
+        {"value": "loaded", "args": ["llama-server", "--ctx-size", "8192"]},
+        {"value": "loading", "args": []},
+        {"value": "unloaded", "args": [], "failed": True, "exit_code": 1},
+        {"value": None},
+    ]
+    entries: list[dict[str, object]] = [
+        {
+            "id": f"model-{number}",
+            "object": "model",
+            "owned_by": "llamacpp",
+            "in_cache": True,
+            "status": state,
+        }
+        for number, state in enumerate(states)
+    ]
+    entries.append({"id": "another-server", "status": "ok"})
+    async with serving({"/v1/models": {"object": "list", "data": entries}}) as runner:
+        assert [model.loaded for model in await runner.list_models()] == [True, False, False, None, None]
+
+
 @pytest.mark.parametrize("props", [404, 503, b"nonsense", {}, None])
 async def test_a_runner_without_props_is_listed_all_the_same(props: object) -> None:
     async with serving({"/v1/models": ONE, "/props": props}) as runner:

@@ -157,7 +157,7 @@ def test_a_script_that_cannot_be_played_is_refused(script: object, words: str) -
 def test_every_step_the_builder_makes_survives_json() -> None:
     script = (
         Script().headers().role().words("two words", delay_ms=1).reasoning("r").tool_call(0, name="f").finish()
-        .usage(1, 2).done().error(message="x").data([1]).raw(b"\xff").socket(b"\xff").ping().sleep(1).hold().cut().end().never()
+        .usage(1, 2).done().error(message="x").data([1]).raw(b"\xff").socket(b"\xff").ping().sleep(1).hold().cut().hang_up().end().never()
         .respond(200, b"\xff").respond(200, {"a": 1}, location="x")
     )  # fmt: skip
     assert script_of_json(json.loads(json.dumps({"steps": script.steps}))) == script

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 from typing import Any
 
@@ -67,6 +68,32 @@ def test_the_configured_model_is_there_although_the_runner_does_not_list_it(
     assert [(m["id"], m["name"], m["default"]) for m in results] == [
         ("org/another", "another", True),
         (MODEL_ID, MODEL_ID, False),
+    ]
+
+
+@pytest.mark.parametrize("configured", [MODEL_ID, f"gpu::{MODEL_ID}"])
+def test_the_configured_model_may_be_named_with_its_runner(
+    ann: Person, monkeypatch: pytest.MonkeyPatch, configured: str
+) -> None:
+    with ScriptedRunner().in_thread() as gpu:
+        _use(monkeypatch, "http://127.0.0.1:9/v1", configured, _runner("gpu", gpu.url))
+        results = ann.get("/api/models/")["results"]
+
+    assert [(m["id"], m["runner"], m["default"], m["reachable"]) for m in results] == [
+        (MODEL_ID, "gpu", True, True)
+    ]
+
+
+def test_the_configured_model_stands_with_its_runner_while_that_is_away(
+    ann: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ScriptedRunner().in_thread() as first:
+        _use(monkeypatch, first.url, f"gpu::{MODEL_ID}", _runner("gpu", "http://127.0.0.1:9/v1"))
+        results = ann.get("/api/models/")["results"]
+
+    assert [(m["id"], m["runner"], m["default"], m["reachable"]) for m in results] == [
+        (MODEL_ID, "first", False, True),
+        (f"gpu::{MODEL_ID}", "gpu", True, False),
     ]
 
 
@@ -138,6 +165,31 @@ def test_a_runner_that_hangs_slows_nobody_down_once_it_is_known(
     assert [m["id"] for m in answer["results"]] == [MODEL_ID]
     assert [r["reachable"] for r in answer["runners"]] == [True, False]
     assert took < 1.5, "it is asked anew, but not waited for"
+
+
+def test_a_host_that_is_looked_for_in_vain_is_waited_for_only_once(
+    ann: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find, give_up = socket.getaddrinfo, threading.Event()
+
+    def look(host: Any, *arguments: Any, **named: Any) -> Any:
+        if host in ("nowhere.invalid", b"nowhere.invalid"):
+            give_up.wait(30)
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        return find(host, *arguments, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", look)
+    _use(monkeypatch, "http://nowhere.invalid/v1", "")
+    try:
+        ann.get("/api/models/")
+        began = time.monotonic()
+        answer = ann.get("/api/models/")
+        took = time.monotonic() - began
+    finally:
+        give_up.set()
+
+    assert answer["runners"][0]["reachable"] is False
+    assert took < 1, "it is still looked for, but not waited for again"
 
 
 @pytest.mark.usefixtures("projected")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import psycopg
@@ -103,6 +104,28 @@ def test_sizes_that_two_processes_heard_of_different_models_are_both_kept() -> N
         512,
         1024,
     )
+
+
+def test_what_two_runners_tell_at_the_same_moment_is_all_kept() -> None:
+    for turn in range(5):
+        together = threading.Barrier(2)
+
+        def tell(runner: str, together: threading.Barrier = together, model: str = f"model-{turn}") -> None:
+            seen = ModelsSeen()
+            together.wait(10)
+            seen.remember_listed(runner, [RunnerModel(model, 2048)])
+            seen.remember_context(runner, model, 1024)
+            connection.close()
+
+        threads = [threading.Thread(target=tell, args=(runner,)) for runner in ("first", "gpu")]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(10)
+        after = ModelsSeen()
+        for runner in ("first", "gpu"):
+            assert after.listed(runner) == frozenset({f"model-{turn}"})
+            assert after.context_tokens(runner, f"model-{turn}") == 1024
 
 
 def test_being_told_the_same_again_writes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

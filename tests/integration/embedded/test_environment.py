@@ -198,6 +198,17 @@ def test_a_runner_of_ones_own_goes_by_its_host_and_has_no_limit() -> None:
     assert (runner.kind, runner.limit, runner.continues) == ("openai-compatible", None, False)
 
 
+@pytest.mark.parametrize("host", ["[::1]:8080", f"{'a' * 70}.example"])
+def test_a_host_that_cannot_be_a_name_is_not_the_runners_name(host: str) -> None:
+    [runner] = load(MODEL_RUNNER_URL=f"http://{host}/v1").model_runners
+    assert (runner.name, runner.url) == ("model-runner", f"http://{host}/v1")
+
+
+def test_the_built_in_runner_is_of_its_own_kind_whatever_is_left_over_from_another_one() -> None:
+    [runner] = load(MODEL_RUNNER_KIND="ollama").model_runners
+    assert (runner.kind, runner.continues, runner.reports_progress) == ("built-in", True, True)
+
+
 def test_further_runners_have_variables_of_their_own() -> None:
     first, gpu, old_laptop = load(
         MODEL_RUNNER_NAME="here",

@@ -22,10 +22,14 @@ NEEDED = (
     "Makefile",
     "backend/__init__.py",
     "backend/config/__init__.py",
+    "backend/config/builtin_settings.py",
     "backend/config/environment.py",
+    "backend/config/runner_settings.py",
     "backend/embedded/__init__.py",
     "backend/embedded/install.py",
     "backend/embedded/node.py",
+    "backend/model_runner/__init__.py",
+    "backend/model_runner/runner_settings.py",
 )
 ELSEWHERE = {"DATABASE_URL": "postgresql://h/n", "MODEL_RUNNER_URL": "http://h/v1"}
 NOT_TO_BE_HAD = "no-such-parts==1.0 --hash=sha256:" + "0" * 64 + "\n"
