@@ -72,7 +72,9 @@ class Attempt:
         """Bring the call to its end, or let go of it; nothing is recorded once the claim is lost."""
         persistence = self._tools.persistence
         try:
-            call = await persistence.read_call(self.claim.call_id)
+            call, _ = await asyncio.gather(
+                persistence.read_call(self.claim.call_id), persistence.warm(self.claim.conversation_id)
+            )
         except UnknownModelCall:
             await settle(self.claim, self._tools)
             return

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 from uuid import UUID
@@ -20,7 +21,7 @@ from backend.application.conversations import Conversations
 from backend.application.history import PromptToSend, prompt_to_send
 from backend.application.ports import Answer, ClaimLost, EventStore
 from backend.domain.commands import AdvanceReplay, Command, RecordModelCallResult, StartModelCallAttempt
-from backend.domain.errors import AttemptRefused, TooManyConflicts
+from backend.domain.errors import AttemptRefused, DomainError, TooManyConflicts
 from backend.domain.model_call import ModelCall
 from backend.model_calls.link import Pauses
 from backend.model_calls.queue import Claim
@@ -52,6 +53,12 @@ class Persistence:
     async def read_call(self, call_id: UUID) -> ModelCall:
         """Raises UnknownModelCall."""
         return await self._until_possible(lambda: self.store.read_call(call_id))
+
+    async def warm(self, conversation_id: UUID | None) -> None:
+        """Bring what is kept of a conversation up to date, so that its prompt is built from memory. Never raises."""
+        if conversation_id is not None:
+            with suppress(*NOT_NOW, DomainError):  # whoever needs the conversation next finds out
+                await self.in_thread(lambda: self.conversations.load(conversation_id))
 
     async def prompt_to_send(self, call: ModelCall) -> PromptToSend:
         """Raises CannotRebuildPrompt, UnknownConversation."""

@@ -28,12 +28,16 @@ CLAIM_LOCK = 0x7665_7262_0003
 
 @dataclass(frozen=True)
 class Claim:
-    """This worker's hold on one call. previously_claimed_at: when the holder before it had claimed it."""
+    """This worker's hold on one call. previously_claimed_at: when the holder before it had claimed it.
+
+    conversation_id: so that the conversation can be read while the call is; None where nobody needs that.
+    """
 
     call_id: UUID
     worker: str
     number: int
     previously_claimed_at: datetime | None = None
+    conversation_id: UUID | None = None
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,21 @@ busy AS (
 )
 """
 
+# Where no runner has a limit nobody waits for a turn, and the oldest comes first.
+_CLAIM_ANY = """
+WITH me AS (
+    SELECT worker_id FROM model_call_worker WHERE worker_id = %(worker)s AND NOT dead FOR SHARE
+), waiting AS (
+    SELECT call_id FROM model_call_queue
+    WHERE claimed_by IS NULL AND not_before <= clock_timestamp() AND EXISTS (SELECT 1 FROM me)
+    ORDER BY priority, queued_at, call_id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+)
+UPDATE model_call_queue AS queue
+SET claimed_by = %(worker)s, claim = claim + 1, claimed_at = clock_timestamp()
+FROM waiting WHERE queue.call_id = waiting.call_id
+RETURNING queue.call_id, queue.claim, queue.conversation_id, NULL::timestamptz AS before
+"""
+
 # The worker's own row is locked too: one that is dead claims nothing.
 _CLAIM = f"""
 WITH me AS (
@@ -97,14 +116,14 @@ WITH me AS (
     UPDATE model_call_queue AS queue
     SET claimed_by = %(worker)s, claim = claim + 1, claimed_at = clock_timestamp()
     FROM waiting WHERE queue.call_id = waiting.call_id
-    RETURNING queue.call_id, queue.claim, queue.runner, queue.owner_id
+    RETURNING queue.call_id, queue.claim, queue.conversation_id, queue.runner, queue.owner_id
 ), remembered AS (
     INSERT INTO model_call_served (runner, owner_id, at)
     SELECT runner, owner_id, clock_timestamp() FROM claimed WHERE runner = ANY(%(runners)s)
     GROUP BY runner, owner_id
     ON CONFLICT (runner, owner_id) DO UPDATE SET at = excluded.at
 )
-SELECT call_id, claim, NULL::timestamptz AS before FROM claimed
+SELECT call_id, claim, conversation_id, NULL::timestamptz AS before FROM claimed
 """
 
 _FORGET_SERVED = "DELETE FROM model_call_served WHERE at < clock_timestamp() - interval '1 hour'"
@@ -158,15 +177,14 @@ async def claim_waiting(
 
     runner_limits: how many calls a runner may have at the same time; one that is not named has no limit.
     """
-    limits = runner_limits or {}
+    if not runner_limits:
+        return _claims(await link.run(_CLAIM_ANY, {"worker": worker, "limit": limit}), worker)
     parameters = {
         "worker": worker,
         "limit": limit,
-        "runners": list(limits),
-        "limits": list(limits.values()),
+        "runners": list(runner_limits),
+        "limits": list(runner_limits.values()),
     }
-    if not limits:
-        return _claims(await link.run(_CLAIM, parameters), worker)
     # Two workers that count at the same time would both find the last free place.
     return _claims(await link.run(_CLAIM, parameters, lock=CLAIM_LOCK), worker)
 
@@ -209,4 +227,6 @@ def _key(claim: Claim) -> dict[str, Any]:
 
 
 def _claims(rows: Sequence[dict[str, Any]], worker: str) -> list[Claim]:
-    return [Claim(row["call_id"], worker, row["claim"], row["before"]) for row in rows]
+    return [
+        Claim(row["call_id"], worker, row["claim"], row["before"], row.get("conversation_id")) for row in rows
+    ]
