@@ -20,6 +20,8 @@ from tests.support.stack import REPOSITORY, Stack, free_port, wait_until
 
 PARTS = ("web", "model-calls", "projections", "runner", "postgres", "postgres at once")
 """`postgres`: kill -9 of its first process; `postgres at once`: an immediate shutdown (SIGQUIT)."""
+EVERYTHING = "everything"
+"""Not drawn by a seed: Ctrl+C, as a person presses it, and then a new start."""
 COPIES = {"web": 2, "model-calls": 3, "projections": 2}
 FIRST_KILL_S = 1.5
 LOOK_EVERY_S = 0.05
@@ -75,6 +77,11 @@ def rolling_restart(pause_s: float) -> list[Blow]:
     ]
 
 
+def ctrl_c(*, at: float) -> list[Blow]:
+    """Everything is stopped once, as by Ctrl+C in the terminal, and started again."""
+    return [Blow(at, ((EVERYTHING, 1),), gently=True)]
+
+
 class RunnerProcess:
     """A scripted runner in a process of its own, on a port it keeps when it is started again."""
 
@@ -122,6 +129,9 @@ class Killer:
 
     def strike(self, blow: Blow) -> None:
         for part, copies in blow.victims:
+            if part == EVERYTHING:
+                self._restart_everything()
+                continue
             if part == "runner":
                 self.deaths.append(Death(part, self._runner.kill(), time.monotonic()))
                 continue
@@ -132,6 +142,12 @@ class Killer:
                 continue
             for pid in self._dice.sample(pids, min(copies, len(pids))):  # fewer where some are dead already
                 self._send(part, pid, signal.SIGQUIT if part == "postgres at once" else signal.SIGKILL)
+
+    def _restart_everything(self) -> None:
+        self.deaths.append(Death(EVERYTHING, self._stack.pid, time.monotonic()))
+        status = self._stack.stop(signal.SIGINT)
+        assert status == 0, f"Ctrl+C ended with status {status}:\n{self._stack.report()}"
+        self._stack.start()
 
     def _send(self, part: str, pid: int, number: signal.Signals) -> None:
         try:
