@@ -20,8 +20,12 @@ from backend.domain.titles import title_from_model
 
 @handler_of.register
 def _(command: c.StartModelCallAttempt) -> Handle:
+    seen = command.seen
+
     def start_attempt(handling: Handling) -> Answer:
-        call = handling.store.read_call(command.call_id)
+        nonlocal seen
+        call = handling.store.read_call(command.call_id) if seen is None else seen.copy()
+        seen = None  # a second try means that somebody else has changed it
         attempt = call.start_attempt(
             runner=command.runner,
             runner_version=command.runner_version,

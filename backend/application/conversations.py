@@ -16,11 +16,14 @@ from backend.application.ports import EventStore
 from backend.domain.conversation import Conversation
 from backend.domain.errors import UnknownConversation
 from backend.domain.events import ConversationStarted, ForkOrigin
+from backend.domain.model_call import ModelCall
 from backend.prompting.prefixes import BranchPrompts
 
 KEPT_BYTES = 32 * 1024 * 1024
 KEPT_CONVERSATIONS = 256
 """How much is kept in memory, of the conversations used last."""
+KEPT_CALLS = 1024
+"""How many calls that have ended are kept in memory, of those used last. They are small: a call's text is its reply's."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ class Conversations:
         self._store = store
         self._kept_bytes = kept_bytes
         self._kept: OrderedDict[UUID, _Kept] = OrderedDict()
+        self._ended_calls: OrderedDict[UUID, ModelCall] = OrderedDict()
         self._lock = Lock()
 
     def load(self, conversation_id: UUID) -> Loaded:
@@ -66,9 +70,30 @@ class Conversations:
             raise UnknownConversation(conversation_id)
         return loaded
 
-    def prompts_of(self, conversation_id: UUID) -> BranchPrompts:
-        """The conversation's messages for prompts, as of now. Raises UnknownConversation."""
+    def prompts_of(self, conversation_id: UUID, version: int) -> BranchPrompts:
+        """The conversation's messages for prompts, at least up to a version. Raises UnknownConversation."""
+        with self._lock:
+            kept = self._kept.get(conversation_id)
+        if kept is not None:
+            with kept.lock:
+                if kept.seen is not None and kept.seen.version >= version:
+                    return kept.prompts
         return self.load(conversation_id).prompts
+
+    def call(self, call_id: UUID) -> ModelCall:
+        """A call as of now, for reading only. Raises UnknownModelCall."""
+        with self._lock:
+            ended = self._ended_calls.get(call_id)
+            if ended is not None:
+                self._ended_calls.move_to_end(call_id)
+                return ended
+        call = self._store.read_call(call_id)
+        if call.is_final:  # then nothing about it will change
+            with self._lock:
+                self._ended_calls[call_id] = call
+                if len(self._ended_calls) > KEPT_CALLS:
+                    self._ended_calls.popitem(last=False)
+        return call
 
     def _load(self, conversation_id: UUID) -> Loaded:
         kept = self._entry(conversation_id)

@@ -79,6 +79,10 @@ class Handling:
         """As `load`; somebody else's is as unknown as one that does not exist."""
         return self._conversations().load_own(conversation_id, owner_id)
 
+    def earlier_call(self, call_id: UUID) -> ModelCall:
+        """A call to look at, not to change. Raises UnknownModelCall."""
+        return self._conversations().call(call_id)
+
     def _conversations(self) -> Conversations:
         return self.services.conversations or Conversations(self.store)
 

@@ -82,7 +82,8 @@ def prompt_to_send(conversations: Conversations, call: ModelCall) -> PromptToSen
     """As rebuild_prompt, quickly: from what is kept of the conversation. Raises CannotRebuildPrompt."""
     if call.conversation_id is None:
         raise UnknownConversation(call.id)
-    return PromptToSend(call, conversations.prompts_of(call.conversation_id).build(call.prompt_request))
+    prompts = conversations.prompts_of(call.conversation_id, call.prompt_request.version)
+    return PromptToSend(call, prompts.build(call.prompt_request))
 
 
 def rebuild_own_prompt(store: EventStore, call_id: UUID, owner_id: UUID | None) -> RebuiltPrompt:

@@ -172,7 +172,7 @@ def _earlier_calls(
     calls: list[ModelCall] = []
     for node in replies[:CALLS_LOOKED_AT]:
         assert node.call_id is not None
-        calls.append(handling.store.read_call(node.call_id))
+        calls.append(handling.earlier_call(node.call_id))
         if _prompt_tokens(calls[-1]):
             break
     return calls

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from backend.domain.conversation import SELECTED_LEAF, SelectedLeaf
 from backend.domain.events import ReplyError
-from backend.domain.model_call import AttemptResult
+from backend.domain.model_call import AttemptResult, ModelCall
 
 
 @dataclass(frozen=True)
@@ -193,13 +193,17 @@ class CancelModelCall:
 
 @dataclass(frozen=True)
 class StartModelCallAttempt:
-    """Asked by a model-call worker that holds the claim."""
+    """Asked by a model-call worker that holds the claim.
+
+    seen: the call as the worker has just read it. It is decided on first; where it has changed since, it is read again.
+    """
 
     call_id: UUID
     runner: str
     runner_version: str | None
     worker: str
     claim: int
+    seen: ModelCall | None = None
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ think a call is theirs (a worker, and the sweep that took it for dead) only the 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import singledispatchmethod
@@ -128,6 +129,14 @@ class ModelCall(BaseAggregate[UUID]):
         for event in stream:
             call = event.mutate(call)
         return call if isinstance(call, cls) else None
+
+    def copy(self) -> ModelCall:
+        """The same call, free to go on by itself. Only without pending events."""
+        assert not self.pending_events
+        twin = copy.copy(self)
+        twin._pending_events = []
+        twin.retried_after = list(self.retried_after)
+        return twin
 
     @property
     def is_final(self) -> bool:

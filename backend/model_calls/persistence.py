@@ -72,6 +72,7 @@ class Persistence:
             runner_version=version,
             worker=claim.worker,
             claim=claim.number,
+            seen=call,
         )
         expected = call.attempts_started + 1
         try:

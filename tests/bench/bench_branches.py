@@ -127,12 +127,14 @@ def prompts(core: Core, store: PostgresEventStore, url: str, last: Sent) -> None
     kept = Conversations(store)
     row(
         f"prompt bytes at message {MESSAGES:,}, warm",
-        measure(lambda: kept.prompts_of(last.conversation_id).build(request)),
+        measure(lambda: kept.prompts_of(last.conversation_id, request.version).build(request)),
         "goal <= 15 ms",
     )
     row(
         f"prompt bytes at message {MESSAGES:,}, cold",
-        measure(lambda: Conversations(store).prompts_of(last.conversation_id).build(request), 20),
+        measure(
+            lambda: Conversations(store).prompts_of(last.conversation_id, request.version).build(request), 20
+        ),
         "goal <= 60 ms",
     )
     with psycopg.connect(url) as connection:

@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend.application.conversations import KEPT_CONVERSATIONS, Conversations
+from backend.application.history import prompt_to_send
 from backend.domain import commands as c
 from backend.domain import outcomes
-from backend.domain.errors import DomainError, PromptTooLong, UnknownConversation
+from backend.domain.errors import DomainError, PromptTooLong, UnknownConversation, UnknownModelCall
 from backend.domain.events import VerbatimEvent
 from backend.event_store.memory import InMemoryEventStore
 from tests.support.core import Core
@@ -69,6 +70,42 @@ def test_what_is_known_is_not_read_again(core: Core, store: WatchedStore, kept: 
     assert store.reads[-1] == (conversation_id, version + 2)
 
 
+def test_prompts_are_read_only_where_they_are_not_known_so_far(
+    core: Core, store: WatchedStore, kept: Conversations
+) -> None:
+    conversation_id = core.start()
+    sent = core.turn(conversation_id)
+    version = kept.load(conversation_id).conversation.version
+    store.reads.clear()
+    known = kept.prompts_of(conversation_id, version)
+    assert store.reads == []
+    elsewhere = Core(store, conversations=Conversations(store))
+    elsewhere.send(conversation_id)
+    store.reads.clear()
+    assert kept.prompts_of(conversation_id, version) is known
+    assert store.reads == []
+    kept.prompts_of(conversation_id, version + 1)
+    assert store.reads == [(conversation_id, version)]
+    call = store.read_call(sent.call_id)
+    assert prompt_to_send(kept, call).identical
+    with pytest.raises(UnknownConversation):
+        kept.prompts_of(UNKNOWN, 1)
+
+
+def test_a_call_is_read_until_it_has_ended(core: Core, store: WatchedStore, kept: Conversations) -> None:
+    sent = core.send(core.start())
+    claim = core.claim(sent.call_id)
+    assert kept.call(sent.call_id).attempts_started == 0
+    core.begin(sent.call_id, claim)
+    assert kept.call(sent.call_id).attempts_started == 1
+    core.record(sent.call_id, claim, prompt_tokens=7)
+    ended = kept.call(sent.call_id)
+    assert (ended.outcome, ended.usage and ended.usage.prompt_tokens) == (outcomes.COMPLETE, 7)
+    assert kept.call(sent.call_id) is ended
+    with pytest.raises(UnknownModelCall):
+        kept.call(UNKNOWN)
+
+
 def test_a_fork_reads_its_source_once(core: Core, store: WatchedStore, kept: Conversations) -> None:
     source_id = core.start()
     fork_id = core.fork(source_id, core.turn(source_id).reply_id)
@@ -122,7 +159,7 @@ def test_somebody_elses_conversation_is_as_unknown(core: Core, kept: Conversatio
     with pytest.raises(UnknownConversation) as foreign:
         kept.load_own(conversation_id, STRANGER)
     assert str(conversation_id) in str(foreign.value)
-    assert kept.prompts_of(conversation_id) is kept.load(conversation_id).prompts
+    assert kept.prompts_of(conversation_id, 1) is kept.load(conversation_id).prompts
 
 
 # ---- nobody changes what is kept ------------------------------------------------------------

@@ -68,6 +68,19 @@ def test_a_failed_attempt_that_is_not_final_leaves_the_reply_pending(
     assert len(core.payloads(sent.conversation_id, "ReplyRecorded")) == 1
 
 
+def test_an_attempt_is_decided_on_what_its_worker_saw_unless_the_call_has_changed_since(core: Core) -> None:
+    sent = core.send(core.start())
+    claim = core.claim(sent.call_id)
+    seen = core.store.read_call(sent.call_id)
+    core.cancel(sent.call_id)
+    start = c.StartModelCallAttempt(sent.call_id, "built-in", "1.0", WORKER, claim, seen)
+    assert core.run(start, actor=f"model-calls:{WORKER}").body["attempt"] == 1
+    assert core.topics(sent.call_id) == ["ModelCallRequested", "ModelCallCancelRequested", "ModelCallStarted"]
+    assert (seen.attempts_started, seen.pending_events) == (0, []), "what the worker holds is not changed"
+    with pytest.raises(AttemptRefused):
+        core.run(start, actor=f"model-calls:{WORKER}")
+
+
 @pytest.mark.parametrize("stale", ["claim", "worker"])
 def test_with_a_stale_claim_nothing_is_stored(core: Core, store: InMemoryEventStore, stale: str) -> None:
     sent = core.send(core.start())
