@@ -118,6 +118,23 @@ def sign_note(text: str, signers: Sequence[Signer]) -> str:
     return f"{text}\n{''.join(lines)}"
 
 
+def split_notes(text: str) -> list[str]:
+    """The notes of a text that has several, each followed by a blank line, as they are handed out. Raises NoteError."""
+    notes: list[str] = []
+    lines: list[str] = []
+    for line in text.splitlines():
+        if not line and lines and lines[-1].startswith(_SIGNATURE_LINE):
+            notes.append("\n".join(lines) + "\n")
+            lines = []
+        elif line or lines:
+            lines.append(line)
+    if lines:
+        if not lines[-1].startswith(_SIGNATURE_LINE):
+            raise NoteError("The last note is cut off: it does not end with a signature.")
+        notes.append("\n".join(lines) + "\n")
+    return notes
+
+
 def open_note(note: str, verifiers: Sequence[Verifier]) -> tuple[str, list[Verifier]]:
     """The signed text, and whose signatures were found good. Raises NoteError where one of them is wrong, or none is there."""
     text, separator, below = note.rpartition("\n\n")
