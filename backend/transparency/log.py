@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +11,9 @@ import psycopg
 
 from backend.audit.checkpoints import LogProof
 from backend.audit.merkle import consistency_proof, inclusion_proof
+from backend.audit.notes import Signer
 from backend.transparency.hashes import Connection, StoredHashes
+from backend.transparency.outlets import Delivery, deliveries
 from backend.transparency.sequencer import sequence, size_of
 from backend.transparency.signing import LogKeys, SignedCheckpoint, newest, sign
 
@@ -89,11 +91,11 @@ class TransparencyLog:
     def keys(self) -> LogKeys:
         return self._keys
 
-    def checkpoint(self) -> SignedCheckpoint | None:
-        """Bring the log up to date and sign it. None where there is no event at all."""
+    def checkpoint(self, also: Sequence[Signer] = ()) -> SignedCheckpoint | None:
+        """Bring the log up to date and sign it. None where there is no event at all. also: see `sign`."""
         with self._connection() as connection:
             sequence(connection)
-            return sign(connection, self._keys, self._now())
+            return sign(connection, self._keys, self._now(), also)
 
     def prove(self, position: int) -> str:
         """A proof (C2SP tlog-proof) that the event at this position is in the log. Raises NotInLog.
@@ -125,6 +127,11 @@ class TransparencyLog:
                 checkpoint=newest(connection),
                 events_behind=int(behind[0]),
             )
+
+    def deliveries(self) -> list[Delivery]:
+        """How far the places that checkpoints are handed to have got."""
+        with self._connection() as connection:
+            return deliveries(connection)
 
     def consistency(self, old: int, new: int) -> list[bytes]:
         """What shows that the log of `new` events begins with the log of `old` ones. Raises ValueError, LogIncomplete."""

@@ -5,6 +5,7 @@ Each outlet gets every checkpoint once, in order; what could not be delivered is
 
 from __future__ import annotations
 
+import base64
 import logging
 import os
 import urllib.error
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from backend.transparency.hashes import Connection
 from backend.transparency.signing import SignedCheckpoint
@@ -69,7 +70,7 @@ class FileOutlet:
 
 @dataclass(frozen=True)
 class HttpOutlet:
-    """Posts each checkpoint as text/plain; any 2xx answer counts as taken."""
+    """Posts each checkpoint as text/plain; any 2xx answer counts as taken. url: may hold a user name and a password."""
 
     url: str
 
@@ -77,14 +78,19 @@ class HttpOutlet:
     def name(self) -> str:
         address = urlsplit(self.url)
         # Neither a password nor a key in the query is anybody's business.
-        return f"POST {address.scheme}://{address.hostname}{f':{address.port}' if address.port else ''}{address.path}"
+        return f"POST {address.scheme}://{_place(address)}{address.path}"
 
     def deliver(self, checkpoint: SignedCheckpoint) -> None:
+        address = urlsplit(self.url)
+        headers = {"Content-Type": "text/plain; charset=utf-8", "User-Agent": "verbatim"}
+        if address.username is not None:
+            said = f"{unquote(address.username)}:{unquote(address.password or '')}".encode()
+            headers["Authorization"] = f"Basic {base64.b64encode(said).decode('ascii')}"
         request = urllib.request.Request(
-            self.url,
+            address._replace(netloc=_place(address)).geturl(),
             data=checkpoint.note.encode(),
             method="POST",
-            headers={"Content-Type": "text/plain; charset=utf-8", "User-Agent": "verbatim"},
+            headers=headers,
         )
         try:
             with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as response:
@@ -95,6 +101,11 @@ class HttpOutlet:
         except (OSError, ValueError) as error:
             reason = getattr(error, "reason", error)
             raise NotDelivered(f"It cannot be reached: {reason}.") from error
+
+
+def _place(address: SplitResult) -> str:
+    """Host and port alone."""
+    return address.netloc.rpartition("@")[2]
 
 
 @dataclass(frozen=True)

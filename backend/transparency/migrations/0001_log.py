@@ -60,5 +60,5 @@ DROP FUNCTION refuse_change_of_log();
 
 class Migration(migrations.Migration):
     initial = True
-    dependencies = [("event_store", "0001_initial")]
+    dependencies = [("event_store", "0001_events")]
     operations = [migrations.RunSQL(CREATE, DROP)]
