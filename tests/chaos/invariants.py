@@ -164,7 +164,8 @@ def _reply(
                 if abs(death.at - lost_since) < AROUND_S
             ]
             found.problems.append(
-                f"{turn.content}: shown up to …{shown[-40:]!r}, recorded ({outcome}) up to …{content[-40:]!r};"
+                f"{turn.content}: call {turn.call_id}: shown up to …{shown[-40:]!r}, recorded ({outcome}) up to"
+                f" …{content[-40:]!r}, stored chunks up to …{chunks.get(turn.call_id, '')[-40:]!r};"
                 f" died around the first word that is missing: {', '.join(around) or 'nobody'}"
             )
     elif (
