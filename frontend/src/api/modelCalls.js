@@ -34,7 +34,8 @@ import { knownPosition, notePosition } from './positions.js';
  *   params: Params,
  *   error: CallError|null,
  *   trimming: Trimming|null,
- * }} ModelCall
+ *   user?: import('./audit.js').Somebody|null,
+ * }} ModelCall user: whose call it is; only auditors and administrators are told
  *
  * @typedef {object} StoredEvent
  * @property {number} version its place in its stream

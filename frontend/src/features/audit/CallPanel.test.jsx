@@ -1,11 +1,13 @@
 import { QueryClientProvider } from '@tanstack/react-query';
 import { render, screen, waitFor, within } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
+import { MemoryRouter } from 'react-router';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 
 import * as api from '../../api/modelCalls.js';
 import { Problem } from '../../api/problems.js';
 import { queryClient } from '../../app/queryClient.js';
+import { setUser } from '../../auth/session.js';
 import { runner } from '../../test-data.js';
 import CallPanel from './CallPanel.jsx';
 
@@ -65,6 +67,7 @@ const copied = vi.fn(async () => undefined);
 beforeEach(() => {
   queryClient.clear();
   copied.mockClear();
+  setUser({ id: 'ada', email: 'ada@example.org', display_name: 'Ada', is_staff: false, is_auditor: false });
   vi.mocked(api.fetchModels).mockResolvedValue({
     results: [], runners: [runner({ name: 'here', url: 'http://127.0.0.1:9/v1' })],
   });
@@ -79,7 +82,9 @@ function show(prompts) {
   Object.defineProperty(navigator, 'clipboard', { configurable: true, value: { writeText: copied } });
   render(
     <QueryClientProvider client={queryClient}>
-      <CallPanel callId="k2" />
+      <MemoryRouter>
+        <CallPanel callId="k2" />
+      </MemoryRouter>
     </QueryClientProvider>,
   );
   return user;
