@@ -48,9 +48,8 @@ export function CallTimeline({ call, now }) {
 const percent = (share) => `${Math.min(100, share * 100).toFixed(2)}%`;
 
 /** @param {Line} line */
-function phasesInWords({ spans }) {
-  const wrote = spans.some(({ phase }) => phase === 'writing');
+function phasesInWords({ delivered, spans }) {
   /** @type {Record<Phase, string>} */
-  const words = { waiting: 'waited', reading: wrote ? 'until the first token' : 'without a token', writing: 'writing' };
+  const words = { waiting: 'waited', reading: delivered ? 'until the first token' : 'without a token', writing: 'writing' };
   return spans.map(({ phase, length }) => `${seconds(length)} ${words[phase]}`).join(' · ');
 }

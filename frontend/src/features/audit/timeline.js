@@ -21,6 +21,7 @@
  * @typedef {object} Line what happened from the end of one attempt (or the beginning) to the end of the next
  * @property {number|null} attempt null: no attempt, only waiting
  * @property {string} outcome
+ * @property {boolean} delivered a first token came
  * @property {Span[]} spans in order, each beginning where the last one ends
  *
  * @typedef {{total: number, lines: Line[]}} Timeline total: milliseconds, at least 1
@@ -44,6 +45,7 @@ export function timelineOf(call, now) {
     lines.push({
       attempt: attempt.attempt,
       outcome: attempt.outcome,
+      delivered: attempt.first_token_ms !== null,
       spans: [span('waiting', reached, started), ...working(attempt, started, ended)].filter(({ length }) => length > 0),
     });
     reached = ended;
@@ -51,7 +53,8 @@ export function timelineOf(call, now) {
   const end = since(call.ended_at, reached);
   const waitsOn = call.outcome === 'pending' && call.attempts.at(-1)?.outcome !== 'pending';
   if (lines.length === 0 || waitsOn) {
-    lines.push({ attempt: null, outcome: call.outcome, spans: [span('waiting', reached, end)].filter(({ length }) => length > 0) });
+    const spans = [span('waiting', reached, end)].filter(({ length }) => length > 0);
+    lines.push({ attempt: null, outcome: call.outcome, delivered: false, spans });
   }
   return { total: Math.max(1, end), lines };
 }
