@@ -120,6 +120,14 @@ describe('what the model saw', () => {
     expect(await screen.findByText(/12 earlier messages were not sent: .*8,192 tokens/)).toBeInTheDocument();
   });
 
+  test('shows all that a message holds, also where that is no text', async () => {
+    const call = { id: 'call_1', type: 'function', function: { name: 'weather', arguments: '{}' } };
+    show({ k2: prompt([FIRST, { role: 'assistant', content: null, tool_calls: [call] }]) });
+    const items = within(await screen.findByRole('list', { name: 'Messages sent' })).getAllByRole('listitem');
+    expect(items[1]).toHaveTextContent('"name": "weather"');
+    expect(items[1]).not.toHaveTextContent('null');
+  });
+
   test('draws the first and the last of a thousand messages, and the others when asked', async () => {
     const many = Array.from({ length: 1000 }, (_, index) => ({ role: 'user', content: `Message ${index + 1}` }));
     const user = show({ k2: prompt(many) });
