@@ -32,6 +32,7 @@ export function ProofDownloads({ call }) {
 
   /** @param {ProvenEvent} event */
   const save = async (event) => {
+    if (busy !== null) return;
     setBusy(event);
     setProblem('');
     try {
@@ -48,7 +49,7 @@ export function ProofDownloads({ call }) {
       <p>Each file proves that one event stands in the log as it was recorded. Anybody can check it, without this server.</p>
       <div className={styles.buttons} role="group" aria-label="Proofs to download">
         {provenEvents(call).map((event) => (
-          <Button key={event} disabled={busy !== null} onClick={() => void save(event)}>
+          <Button key={event} aria-disabled={busy !== null || undefined} onClick={() => void save(event)}>
             <DownloadIcon />
             {busy === event ? 'Making the proof…' : LABELS[event]}
           </Button>

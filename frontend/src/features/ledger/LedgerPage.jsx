@@ -13,6 +13,7 @@ import { announce } from '../../ui/announcer.jsx';
 import { Button, IconButton } from '../../ui/Button.jsx';
 import { Notice } from '../../ui/Field.jsx';
 import { DownloadIcon, RetryIcon } from '../../ui/icons.jsx';
+import { MoreButton } from '../../ui/MoreButton.jsx';
 import { MenuContent, MenuItem, MenuRoot, MenuTrigger } from '../../ui/Menu.jsx';
 import { useModels } from '../composer/models.js';
 import { useConversationList } from '../conversations/queries.js';
@@ -51,7 +52,7 @@ export default function LedgerPage() {
         <div className={styles.column} ref={content}>
           <div className={styles.head}>
             <h1>Model calls</h1>
-            <IconButton label="Refresh" disabled={ledger.isFetching} onClick={() => void ledger.refetch()}>
+            <IconButton label="Refresh" onClick={() => void ledger.refetch()}>
               <RetryIcon />
             </IconButton>
             <ExportMenu filters={filters} />
@@ -81,10 +82,8 @@ export default function LedgerPage() {
               <Calls rows={ledger.rows} withUser={seesAll} placeOf={placeOf} />
             </div>
           )}
-          {ledger.hasNextPage && !ledger.isPlaceholderData && (
-            <Button disabled={ledger.isFetchingNextPage} className={styles.more} onClick={() => void ledger.fetchNextPage()}>
-              {ledger.isFetchingNextPage ? 'Reading…' : 'Show earlier calls'}
-            </Button>
+          {!ledger.isPlaceholderData && (
+            <MoreButton query={ledger} label="Show earlier calls" entries="[data-row]" className={styles.more} />
           )}
         </div>
       </div>

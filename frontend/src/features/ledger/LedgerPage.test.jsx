@@ -116,6 +116,7 @@ describe('the table', () => {
     await user.click(await screen.findByRole('button', { name: 'Show earlier calls' }));
     await waitFor(() => expect(links()).toHaveLength(2));
     expect(screen.queryByRole('button', { name: 'Show earlier calls' })).toBeNull();
+    await waitFor(() => expect(links()[1]).toHaveFocus());
   });
 
   test('is a list of cards where there is little room', async () => {

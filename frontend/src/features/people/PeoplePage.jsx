@@ -12,6 +12,7 @@ import { useSession } from '../../auth/session.js';
 import { announce } from '../../ui/announcer.jsx';
 import { Button } from '../../ui/Button.jsx';
 import { Field, Notice } from '../../ui/Field.jsx';
+import { MoreButton } from '../../ui/MoreButton.jsx';
 import styles from './PeoplePage.module.css';
 import { PersonRow } from './PersonRow.jsx';
 import { usePeople } from './queries.js';
@@ -81,11 +82,7 @@ function People() {
           ))}
         </ul>
       )}
-      {hasNextPage && !isPlaceholderData && (
-        <Button disabled={people.isFetchingNextPage} onClick={() => void people.fetchNextPage()}>
-          {people.isFetchingNextPage ? 'Reading…' : 'Show more people'}
-        </Button>
-      )}
+      {!isPlaceholderData && <MoreButton query={people} label="Show more people" entries="ul > li" />}
     </>
   );
 }

@@ -121,6 +121,7 @@ describe('the people', () => {
     await user.click(await screen.findByRole('button', { name: 'Show more people' }));
     expect(await rowOf('gone@example.org')).toBeTruthy();
     expect(screen.queryByRole('button', { name: 'Show more people' })).toBeNull();
+    await waitFor(() => expect(screen.getAllByRole('listitem')[1]).toHaveFocus());
   });
 
   test('that cannot be listed are asked for again', async () => {

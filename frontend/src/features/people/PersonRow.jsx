@@ -25,6 +25,8 @@ export function PersonRow({ person }) {
 
   /** @param {PersonChange} wanted @param {string} done */
   const change = async (wanted, done) => {
+    // Nothing is disabled meanwhile: what is disabled loses the focus.
+    if (busy) return;
     setBusy(true);
     setProblem('');
     try {
@@ -55,7 +57,7 @@ export function PersonRow({ person }) {
         {person.display_name && <span>{person.email}</span>}
         {!person.is_active && <span className={styles.inactive}>Deactivated</span>}
       </div>
-      <fieldset className={styles.roles} disabled={busy}>
+      <fieldset className={styles.roles}>
         <legend className="visually-hidden">What {name} may do</legend>
         <Role
           label="Auditor"
@@ -67,15 +69,11 @@ export function PersonRow({ person }) {
         <Role label="Administrator" checked={person.is_staff} onChange={setAdministrator} />
       </fieldset>
       {person.is_active ? (
-        <Button disabled={busy} aria-label={`Deactivate ${name}…`} onClick={() => setQuestion('deactivate')}>
+        <Button aria-label={`Deactivate ${name}…`} onClick={() => setQuestion('deactivate')}>
           Deactivate…
         </Button>
       ) : (
-        <Button
-          disabled={busy}
-          aria-label={`Activate ${name}`}
-          onClick={() => void change({ is_active: true }, `${name} may log in again`)}
-        >
+        <Button aria-label={`Activate ${name}`} onClick={() => void change({ is_active: true }, `${name} may log in again`)}>
           Activate
         </Button>
       )}

@@ -7,6 +7,7 @@ import { asProblem } from '../../api/problems.js';
 import { keys } from '../../app/cache.js';
 import { Button } from '../../ui/Button.jsx';
 import { Notice } from '../../ui/Field.jsx';
+import { MoreButton } from '../../ui/MoreButton.jsx';
 import styles from './AuditReadsSection.module.css';
 
 /** @typedef {import('../../api/audit.js').AuditReading} AuditReading */
@@ -40,11 +41,7 @@ export function AuditReadsSection() {
           ))}
         </ul>
       )}
-      {reads.hasNextPage && (
-        <Button disabled={reads.isFetchingNextPage} onClick={() => void reads.fetchNextPage()}>
-          {reads.isFetchingNextPage ? 'Reading…' : 'Show earlier ones'}
-        </Button>
-      )}
+      <MoreButton query={reads} label="Show earlier ones" entries="ul > li" />
     </>
   );
 }
