@@ -13,8 +13,8 @@ import { announce } from '../../ui/announcer.jsx';
 import { Button, IconButton } from '../../ui/Button.jsx';
 import { Notice } from '../../ui/Field.jsx';
 import { DownloadIcon, RetryIcon } from '../../ui/icons.jsx';
-import { MoreButton } from '../../ui/MoreButton.jsx';
 import { MenuContent, MenuItem, MenuRoot, MenuTrigger } from '../../ui/Menu.jsx';
+import { MoreButton } from '../../ui/MoreButton.jsx';
 import { useModels } from '../composer/models.js';
 import { useConversationList } from '../conversations/queries.js';
 import { Calls } from './Calls.jsx';
@@ -71,7 +71,7 @@ export default function LedgerPage() {
           />
           {ledger.isError && <Refused error={ledger.error} onRetry={() => void ledger.refetch()} onClear={filtered ? clear : null} />}
           {ledger.isPending && !ledger.isError && <p className={styles.quiet}>Reading the ledger…</p>}
-          {ledger.isSuccess && ledger.rows.length === 0 && (
+          {ledger.isSuccess && !ledger.isPlaceholderData && ledger.rows.length === 0 && (
             <div className={styles.empty}>
               <p>{filtered ? 'No call fits these filters.' : 'No model has been called yet. The first message makes the first call.'}</p>
               {filtered && <Button onClick={clear}>Clear all filters</Button>}

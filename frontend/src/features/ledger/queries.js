@@ -1,5 +1,6 @@
 /** What the ledger page reads. Calls go on while it is looked at, so it is read anew whenever it is opened. */
 import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query';
+import { useMemo } from 'react';
 
 import { fetchLedger } from '../../api/audit.js';
 
@@ -20,7 +21,8 @@ export function useLedger(filters) {
     staleTime: 0,
     gcTime: KEPT_MS,
   });
-  return { ...ledger, rows: withoutRepeats(ledger.data?.pages.flatMap((page) => page.results) ?? []) };
+  const rows = useMemo(() => withoutRepeats(ledger.data?.pages.flatMap((page) => page.results) ?? []), [ledger.data]);
+  return { ...ledger, rows };
 }
 
 /** Pages that were asked for at different moments may overlap. @param {LedgerRow[]} rows */
