@@ -40,7 +40,7 @@ def test_an_auditor_sees_whose_call_it_is_and_how_it_went_but_nothing_of_what_wa
     ledger = Ledger(page)
     with chat_of_auditor.requests("GET", f"/api/model-calls/{foreign['id']}/") as asked:
         ledger.open(f"?conversation={foreign['conversation_id']}")
-        expect(ledger.table.get_by_role("columnheader", name="User")).to_be_visible()
+        expect(ledger.table.get_by_role("columnheader", name="User and conversation")).to_be_visible()
         expect(ledger.rows.first).to_contain_text(person.email)
         ledger.link(0).click()
         expect(page.get_by_role("list", name="Recorded events")).to_contain_text("ModelCallRequested")

@@ -12,14 +12,14 @@ import { Button } from '../../ui/Button.jsx';
 import { RetryIcon } from '../../ui/icons.jsx';
 import { Seal } from '../../ui/Marks.jsx';
 import { modelName, useModels, withoutRunner } from '../composer/models.js';
-import { OUTCOMES, PURPOSES, SOURCES, nameOfSomebody } from '../ledger/words.js';
+import { OUTCOMES, nameOfSomebody } from '../ledger/words.js';
 import { sealState, seconds } from '../transcript/seal.js';
 import { CallContent, Failure } from './CallContent.jsx';
 import { CallAttempts, CallEvents, CallOrigin, CallSettings } from './CallFacts.jsx';
 import factStyles from './CallFacts.module.css';
 import styles from './CallPage.module.css';
 import { CallReply } from './CallReply.jsx';
-import { exactTime } from './facts.js';
+import { SOURCES, exactTime } from './facts.js';
 import { useCall, useIsOwn } from './queries.js';
 import { canBeReplayed } from './replayCall.js';
 
@@ -76,6 +76,9 @@ function Call({ call, readAt }) {
   );
 }
 
+/** @type {Record<string, string>} */
+const WHAT = { reply: 'A reply', replay: 'A turn of a replay', title: 'A title', external: 'A call of another program' };
+
 /** @param {{call: ModelCall, own: boolean}} props */
 function Headline({ call, own }) {
   const models = useModels();
@@ -95,7 +98,7 @@ function Headline({ call, own }) {
         </span>
       </h1>
       <p className={styles.about}>
-        {PURPOSES[call.purpose] ?? call.purpose} for {own ? 'you' : nameOfSomebody(call.user, call.owner_id)}, asked for
+        {WHAT[call.purpose] ?? call.purpose} for {own ? 'you' : nameOfSomebody(call.user, call.owner_id)}, asked for
         through {SOURCES[call.source] ?? call.source} on <time dateTime={call.requested_at}>{exactTime(call.requested_at)}</time>.
       </p>
       {facts.length > 0 && <p className={styles.about}>{facts.join(' · ')}</p>}

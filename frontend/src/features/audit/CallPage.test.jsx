@@ -61,7 +61,7 @@ describe('one’s own call', () => {
   test('is told in one line, with where it belongs', async () => {
     open();
     expect(await screen.findByRole('heading', { level: 1, name: 'Complete · SMALL' })).toBeInTheDocument();
-    expect(screen.getByText(/Reply for you, asked for\s+through Browser/)).toBeInTheDocument();
+    expect(screen.getByText(/A reply for you, asked for\s+through the browser/)).toBeInTheDocument();
     expect(screen.getByText('1,200 tokens in · 40 out · first token after 1.0 s · 3.0 s in all')).toBeInTheDocument();
     expect(screen.getByRole('link', { name: 'Show it in its conversation' })).toHaveAttribute('href', '/c/c1?message=r2');
     expect(screen.getByRole('link', { name: 'All calls of this conversation' })).toHaveAttribute('href', '/audit/calls?conversation=c1');
@@ -86,8 +86,8 @@ describe('one’s own call', () => {
     open();
     const lines = within(await screen.findByRole('list', { name: 'Timeline of attempts' })).getAllByRole('listitem');
     expect(lines.map((line) => line.textContent)).toEqual([
-      'Attempt 1 · Failed1.0 s waited · 1.0 s without a token',
-      'Attempt 2 · Complete1.0 s waited · 1.0 s until the first token',
+      'Attempt 1· Failed 1.0 s waited · 1.0 s without a token',
+      'Attempt 2· Complete 1.0 s waited · 1.0 s until the first token',
     ]);
     const bars = /** @type {HTMLElement[]} */ ([...(lines[1]?.querySelectorAll('span[style]') ?? [])]);
     expect(bars.map(({ style }) => [style.left, style.width])).toEqual([['50%', '25%'], ['75%', '25%']]);
@@ -133,7 +133,7 @@ describe('proofs', () => {
     expect(buttons.map((button) => button.textContent)).toEqual(['That it was asked for', 'How it ended', 'The reply']);
     await user.click((await proofs()).getByRole('button', { name: 'How it ended' }));
     expect(audit.fetchProof).toHaveBeenCalledWith('k2', 'terminal');
-    await waitFor(() => expect(save).toHaveBeenCalledWith('c2sp.org/tlog-proof@v1\n', 'k2.terminal.tlog-proof'));
+    await waitFor(() => expect(save).toHaveBeenCalledWith('c2sp.org/tlog-proof@v1\n', 'k2-terminal.tlog-proof'));
   });
 
   test('that cannot be made yet say why, in place', async () => {
@@ -206,7 +206,7 @@ describe('somebody else’s call', () => {
 
   test('shows how it went, and asks for nothing of what was said', async () => {
     open();
-    expect(await screen.findByText(/Reply for Ada,/)).toBeInTheDocument();
+    expect(await screen.findByText(/A reply for Ada,/)).toBeInTheDocument();
     expect(screen.getByRole('list', { name: 'Timeline of attempts' })).toBeInTheDocument();
     expect(screen.getByRole('list', { name: 'Recorded events' })).toHaveTextContent('ModelCallRequested.v2');
     expect(screen.getByText(/Reading them is recorded: Ada will see that you did/)).toBeInTheDocument();

@@ -21,7 +21,7 @@ export function CallTimeline({ call, now }) {
           <li key={line.attempt ?? 0} className={styles[line.outcome]}>
             <p className={styles.words}>
               <strong>{line.attempt === null ? 'Waiting' : `Attempt ${line.attempt}`}</strong>
-              {line.attempt !== null && ` · ${OUTCOMES[line.outcome] ?? line.outcome}`}
+              {line.attempt !== null && <span>· {OUTCOMES[line.outcome] ?? line.outcome}</span>}{' '}
               <span className={styles.times}>{phasesInWords(line)}</span>
             </p>
             <div className={styles.track} aria-hidden="true">

@@ -36,7 +36,7 @@ export function ProofDownloads({ call }) {
     setBusy(event);
     setProblem('');
     try {
-      saveText(await fetchProof(call.id, event), `${call.id}.${event}.tlog-proof`);
+      saveText(await fetchProof(call.id, event), `${call.id}-${event}.tlog-proof`);
       announce('Proof saved');
     } catch (error) {
       setProblem(asProblem(error).message);

@@ -35,52 +35,52 @@ export function Calls(props) {
 /** @param {ShapeProps} props */
 function CallTable({ rows, withUser, placeOf, keys }) {
   return (
-    <div className={styles.scroll}>
-      <table className={styles.table} {...keys.around}>
-        <caption className="visually-hidden">Model calls, newest first. The arrow keys go from one to the next.</caption>
-        <thead>
-          <tr>
-            <th scope="col">Time</th>
-            {withUser && <th scope="col">User</th>}
-            <th scope="col">Conversation</th>
-            <th scope="col">Model and runner</th>
-            <th scope="col">Purpose and source</th>
-            <th scope="col">Outcome</th>
-            <th scope="col" className={styles.number}>Tokens in, out</th>
-            <th scope="col" className={styles.number}>First token</th>
-            <th scope="col" className={styles.number}>Duration</th>
+    <table className={styles.table} {...keys.around}>
+      <caption className="visually-hidden">Model calls, newest first. The arrow keys go from one to the next.</caption>
+      <thead>
+        <tr>
+          <th scope="col" className={styles.time}>Time</th>
+          <th scope="col">{withUser ? 'User and conversation' : 'Conversation'}</th>
+          <th scope="col">Model and runner</th>
+          <th scope="col" className={styles.purpose}>Purpose and source</th>
+          <th scope="col" className={styles.ending}>Outcome</th>
+          <th scope="col" className={styles.number}>Tokens in, out</th>
+          <th scope="col" className={styles.number}>First token, duration</th>
+        </tr>
+      </thead>
+      <tbody>
+        {rows.map((row) => (
+          <tr key={row.id}>
+            <th scope="row">
+              <CallLink row={row} keys={keys} />
+            </th>
+            <td>
+              {withUser && <Whole text={nameOfSomebody(row.user, row.owner_id)} />}
+              <Whole text={placeOf(row)} second={withUser} />
+            </td>
+            <td>
+              <ModelName model={row.model} />
+              <Whole text={row.runner ?? '–'} second />
+            </td>
+            <td>
+              {PURPOSES[row.purpose] ?? row.purpose}
+              <span className={styles.second}>{SOURCES[row.source] ?? row.source}</span>
+            </td>
+            <td>
+              <Outcome row={row} />
+            </td>
+            <td className={styles.number}>
+              {grouped(row.usage.prompt_tokens)}
+              <span className={styles.second}>{grouped(row.usage.completion_tokens)}</span>
+            </td>
+            <td className={styles.number}>
+              {timeOf(row.first_token_ms)}
+              <span className={styles.second}>{timeOf(row.duration_ms)}</span>
+            </td>
           </tr>
-        </thead>
-        <tbody>
-          {rows.map((row) => (
-            <tr key={row.id}>
-              <th scope="row">
-                <CallLink row={row} keys={keys} />
-              </th>
-              {withUser && <td className={styles.words}>{nameOfSomebody(row.user, row.owner_id)}</td>}
-              <td className={styles.words}>{placeOf(row)}</td>
-              <td className={styles.words}>
-                <ModelName model={row.model} />
-                <span className={styles.second}>{row.runner ?? '–'}</span>
-              </td>
-              <td>
-                {PURPOSES[row.purpose] ?? row.purpose}
-                <span className={styles.second}>{SOURCES[row.source] ?? row.source}</span>
-              </td>
-              <td>
-                <Outcome row={row} />
-              </td>
-              <td className={styles.number}>
-                {grouped(row.usage.prompt_tokens)}
-                <span className={styles.second}>{grouped(row.usage.completion_tokens)}</span>
-              </td>
-              <td className={styles.number}>{timeOf(row.first_token_ms)}</td>
-              <td className={styles.number}>{timeOf(row.duration_ms)}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+        ))}
+      </tbody>
+    </table>
   );
 }
 
@@ -142,7 +142,19 @@ function CallLink({ row, keys }) {
 /** @param {{model: string}} props */
 function ModelName({ model }) {
   const models = useModels();
-  return <span title={model}>{modelName(models.data, withoutRunner(model))}</span>;
+  return <Whole text={modelName(models.data, withoutRunner(model))} title={model} />;
+}
+
+/**
+ * On one line, cut where there is no room; all of it when it is pointed at.
+ * @param {{text: string, title?: string, second?: boolean}} props
+ */
+function Whole({ text, title = text, second = false }) {
+  return (
+    <span className={second ? `${styles.whole} ${styles.second}` : styles.whole} title={title}>
+      {text}
+    </span>
+  );
 }
 
 /** @param {{row: LedgerRow}} props */

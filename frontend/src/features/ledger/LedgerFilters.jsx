@@ -13,6 +13,14 @@ import styles from './LedgerFilters.module.css';
 /** @typedef {import('./filters.js').Filters} Filters */
 /** @typedef {{value: string, label: string}} Offer */
 
+/** @param {Filter['kind']} kind */
+const isEnd = (kind) => kind === 'ms' || kind === 'count';
+
+const RANGES = FILTERS.filter(({ name, kind }) => isEnd(kind) && name.endsWith('_min')).map((least) => ({
+  legend: least.label.replace(/ at least$/, '') + (least.kind === 'ms' ? ' (seconds)' : ''),
+  ends: FILTERS.filter(({ name }) => name.replace(/_(min|max)$/, '') === least.name.replace(/_min$/, '')),
+}));
+
 /**
  * @typedef {object} FiltersProps
  * @property {Filters} filters
@@ -140,8 +148,18 @@ function FilterForm({ id, filters, offers, withUser, onChange }) {
   return (
     <form id={id} className={styles.form} aria-label="More filters" onSubmit={submit}>
       <div className={styles.grid}>
-        {typed.map((filter) => (
+        {typed.filter(({ kind }) => !isEnd(kind)).map((filter) => (
           <TypedField key={filter.name} filter={filter} value={filters[filter.name] ?? ''} offers={offers[filter.name] ?? []} />
+        ))}
+        {RANGES.map(({ legend, ends }) => (
+          <fieldset key={legend} className={styles.range}>
+            <legend>{legend}</legend>
+            <div className={styles.ends}>
+              {ends.map((filter) => (
+                <End key={filter.name} filter={filter} value={filters[filter.name] ?? ''} />
+              ))}
+            </div>
+          </fieldset>
         ))}
       </div>
       <Button kind="primary" type="submit">
@@ -151,16 +169,30 @@ function FilterForm({ id, filters, offers, withUser, onChange }) {
   );
 }
 
+/** One end of a range. @param {{filter: Filter, value: string}} props */
+function End({ filter, value }) {
+  const inSeconds = filter.kind === 'ms';
+  return (
+    <input
+      type="number"
+      min={0}
+      step={inSeconds ? 'any' : 1}
+      inputMode="decimal"
+      name={filter.name}
+      aria-label={inSeconds ? `${filter.label} (seconds)` : filter.label}
+      placeholder={filter.name.endsWith('_min') ? 'at least' : 'at most'}
+      defaultValue={asTyped(filter, value)}
+    />
+  );
+}
+
 /** @param {{filter: Filter, value: string, offers: Offer[]}} props */
 function TypedField({ filter, value, offers }) {
   const id = useId();
   const common = { id, name: filter.name, defaultValue: asTyped(filter, value) };
   return (
     <div className={styles.field}>
-      <label htmlFor={id}>
-        {filter.label}
-        {filter.kind === 'ms' && ' (seconds)'}
-      </label>
+      <label htmlFor={id}>{filter.label}</label>
       {filter.kind === 'id' && (
         <select {...common}>
           <option value="">Any</option>
@@ -173,9 +205,6 @@ function TypedField({ filter, value, offers }) {
         </select>
       )}
       {filter.kind === 'time' && <input type="datetime-local" {...common} />}
-      {(filter.kind === 'ms' || filter.kind === 'count') && (
-        <input type="number" min={0} step={filter.kind === 'ms' ? 'any' : 1} inputMode="decimal" {...common} />
-      )}
       {filter.kind === 'text' && (
         <>
           <input type="text" list={`${id}-offers`} autoComplete="off" spellCheck={false} {...common} />
