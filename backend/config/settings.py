@@ -29,6 +29,7 @@ BUILT_IN_MODEL = "smollm2-135m-instruct"
 MODEL_RUNNERS = ENVIRONMENT.model_runners
 MODEL_RUNNER_IS_BUILT_IN = ENVIRONMENT.runner_kind == "builtin"
 TITLES = ENVIRONMENT.titles
+AUDIT = ENVIRONMENT.audit
 MODEL_RUNNER_MODEL = ENVIRONMENT.model_runner_model or (BUILT_IN_MODEL if MODEL_RUNNER_IS_BUILT_IN else "")
 
 SIGNUP = ENVIRONMENT.signup
@@ -38,6 +39,7 @@ SIGNUP = ENVIRONMENT.signup
 INSTALLED_APPS = [
     "backend.accounts",
     "backend.event_store",
+    "backend.transparency",
     "backend.model_calls",
     "projections",
     "backend.api",
