@@ -22,7 +22,6 @@ from backend.domain.envelope import Stamp
 from backend.domain.errors import AttemptRefused
 from backend.domain.prompt_request import PromptRequest
 
-
 EXTERNAL_PURPOSE: Final = "external"
 """Of a call that a program outside makes through us. Only the web process that holds its connection can carry it out."""
 

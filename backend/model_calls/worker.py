@@ -12,7 +12,8 @@ import os
 import secrets
 import socket
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
+from typing import Any
 
 from backend.application.conversations import Conversations
 from backend.application.ports import EventStore, ModelMemory, NothingKnown
@@ -68,7 +69,20 @@ class ModelCallWorker:
             executor.shutdown(wait=False, cancel_futures=True)
 
     async def _run_shift(self, executor: ThreadPoolExecutor) -> None:
-        shift = Shift(
+        shift = self._make_shift(executor)
+        try:
+            await shift.run()
+        except* WorkerFoundDead as found:
+            log.warning("%s", found.exceptions[0])
+            self.worker_id = new_worker_id()
+        except* ShiftOver:
+            log.info("worker %s has ended", self.worker_id)
+
+    def _make_shift(self, executor: Executor) -> Shift:
+        return Shift(**self._shift_arguments(executor))
+
+    def _shift_arguments(self, executor: Executor) -> dict[str, Any]:
+        return dict(
             worker_id=self.worker_id,
             database_url=self._database_url,
             store=self._store,
@@ -81,13 +95,6 @@ class ModelCallWorker:
             timings=self._timings,
             stopping=self._stopping,
         )
-        try:
-            await shift.run()
-        except* WorkerFoundDead as found:
-            log.warning("%s", found.exceptions[0])
-            self.worker_id = new_worker_id()
-        except* ShiftOver:
-            log.info("worker %s has ended", self.worker_id)
 
 
 def new_worker_id() -> str:

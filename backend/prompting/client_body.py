@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterator
 from json.decoder import scanstring  # type: ignore[attr-defined]  # reads one JSON text; the stubs leave it out
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from backend.domain.prompt_request import CLIENT_BUILDER, PromptRequest
 from backend.prompting.build import CannotRebuildPrompt, Prompt, PromptMessage
@@ -87,7 +87,11 @@ def _messages(body: bytes) -> tuple[PromptMessage, ...]:
     except ValueError:
         return ()
     messages = found.get("messages") if isinstance(found, dict) else None
-    return tuple(message for message in messages or () if isinstance(message, dict) and "role" in message)
+    return tuple(
+        cast(PromptMessage, message)
+        for message in messages or ()
+        if isinstance(message, dict) and "role" in message
+    )
 
 
 def _after_space(text: str, place: int) -> int:
