@@ -211,7 +211,7 @@ class OutsideShift(Shift):
         command = CancelModelCall(owner_id, call_id)
         with suppress(DomainError, *NOT_NOW):  # then it ends when its turn comes: it is known to be left
             await self._tools.persistence.in_thread(
-                lambda: self._tools.persistence.run_command(command, actor=f"model-calls:{self.worker_id}")
+                lambda: self._tools.persistence.run_command(command, actor="client gone")
             )
 
     def _store(self, request: RequestOutsideCall) -> OutsideAnswer:

@@ -82,19 +82,19 @@ class ModelCallWorker:
         return Shift(**self._shift_arguments(executor))
 
     def _shift_arguments(self, executor: Executor) -> dict[str, Any]:
-        return dict(
-            worker_id=self.worker_id,
-            database_url=self._database_url,
-            store=self._store,
-            conversations=self._conversations,
-            run_command=self._run_command,
-            runners=self._runners,
-            runner_limits=self._runner_limits,
-            models=self._models,
-            executor=executor,
-            timings=self._timings,
-            stopping=self._stopping,
-        )
+        return {
+            "worker_id": self.worker_id,
+            "database_url": self._database_url,
+            "store": self._store,
+            "conversations": self._conversations,
+            "run_command": self._run_command,
+            "runners": self._runners,
+            "runner_limits": self._runner_limits,
+            "models": self._models,
+            "executor": executor,
+            "timings": self._timings,
+            "stopping": self._stopping,
+        }
 
 
 def new_worker_id() -> str:

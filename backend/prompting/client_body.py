@@ -10,14 +10,20 @@ import json
 import re
 from collections.abc import Iterator
 from json.decoder import scanstring  # type: ignore[attr-defined]  # reads one JSON text; the stubs leave it out
-from typing import Any, Final, cast
+from typing import Any, Final, NoReturn, cast
 
 from backend.domain.prompt_request import CLIENT_BUILDER, PromptRequest
 from backend.prompting.build import CannotRebuildPrompt, Prompt, PromptMessage
 from backend.prompting.canonical import sha256_hex
 
 _SPACE: Final = re.compile(r"[ \t\n\r]*")
-_DECODER: Final = json.JSONDecoder()
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+_DECODER: Final = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
 def fields_of(text: str) -> Iterator[tuple[str, Any, int, int]]:
