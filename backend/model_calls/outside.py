@@ -230,19 +230,20 @@ class OutsideWorker(ModelCallWorker):
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**{"timings": TIMINGS, **arguments})
         self._shift: OutsideShift | None = None
+        self._made = asyncio.Event()
 
     async def shift(self) -> OutsideShift:
         """The shift that takes calls now. Raises NotReady where the database cannot be reached."""
         try:
             async with asyncio.timeout(START_S):
-                while self._shift is None:
-                    await asyncio.sleep(0.01)
-                shift = self._shift
-                await shift.ready.wait()
-                return shift
+                await self._made.wait()
+                assert self._shift is not None, "it was made"
+                await self._shift.ready.wait()
+                return self._shift
         except TimeoutError:
             raise NotReady from None
 
     def _make_shift(self, executor: Executor) -> OutsideShift:
-        self._shift = OutsideShift(**self._shift_arguments(executor))
-        return self._shift
+        self._shift = shift = OutsideShift(**self._shift_arguments(executor))
+        self._made.set()
+        return shift
