@@ -13,7 +13,7 @@ from openai import OpenAI
 from backend.model_runner.script import Script
 from backend.model_runner.scripted import ScriptedRunner
 from tests.support.api_client import ApiClient
-from tests.support.openai_program import call_of, client_of, curl, token_for
+from tests.support.openai_program import call_of, client_of, curl, next_text, token_for
 from tests.support.stack import Stack, wait_until
 
 MODEL = "scripted-model"
@@ -103,7 +103,7 @@ def test_a_stream_is_passed_on_piece_by_piece(
 def test_the_first_piece_comes_before_the_second_is_written(client: OpenAI, runner: ScriptedRunner) -> None:
     runner.play(Script().text("first").hold().text(" second").complete())
     stream = client.chat.completions.create(model=MODEL, messages=[user("Hi")], stream=True)
-    assert next(stream).choices[0].delta.content == "first"
+    assert next_text(stream) == "first"
     runner.release()
     assert "".join(c.choices[0].delta.content or "" for c in stream if c.choices) == " second"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
@@ -15,7 +16,7 @@ from openai import OpenAI
 from backend.model_runner.script import Script
 from backend.model_runner.scripted import ScriptedRunner
 from tests.support.api_client import ApiClient
-from tests.support.openai_program import call_of, client_of, latest_call, token_for
+from tests.support.openai_program import call_of, client_of, latest_call, next_text, token_for
 from tests.support.stack import Stack, running_stack, wait_until
 
 MODEL = "scripted-model"
@@ -69,7 +70,7 @@ def test_a_call_can_be_cancelled_from_outside_the_program(
     ) as response:
         call_id = response.headers["X-Model-Call-Id"]
         stream = response.parse()
-        assert next(stream).choices[0].delta.content == "first "
+        assert next_text(stream) == "first "
         person.command("POST", f"/api/model-calls/{call_id}/cancel/", status=202)
         with pytest.raises(openai.APIError) as caught:
             list(stream)
@@ -118,7 +119,8 @@ def test_kill_9_of_the_web_process_leaves_an_interrupted_call_with_what_was_pass
         client = client_of(own_stack, token_for(person))
 
         def read() -> None:
-            with pytest.raises((openai.APIError, httpx.HTTPError, Exception)):
+            # The connection breaks; which error the client makes of that is its own affair.
+            with contextlib.suppress(Exception):
                 for chunk in client.chat.completions.create(model=MODEL, messages=HELLO, stream=True):
                     received.append(chunk.choices[0].delta.content or "")
 
@@ -175,7 +177,7 @@ def test_a_runner_with_a_limit_has_one_line_for_programs_and_people(own_runner: 
         client = client_of(stack, token_for(person))
         own_runner.play(Script().text("first").hold().complete(), Script().text("second").complete())
         first = client.chat.completions.create(model=MODEL, messages=HELLO, stream=True)
-        assert next(first).choices[0].delta.content == "first"
+        assert next_text(first) == "first"
         answers: list[str | None] = []
 
         def ask() -> None:
@@ -195,7 +197,7 @@ def test_a_runner_with_a_limit_has_one_line_for_programs_and_people(own_runner: 
 
         own_runner.play(Script().text("third").hold().complete())
         held = client.chat.completions.create(model=MODEL, messages=HELLO, stream=True)
-        assert next(held).choices[0].delta.content == "third"
+        assert next_text(held) == "third"
         with pytest.raises(openai.APITimeoutError):
             client.with_options(timeout=1.0).chat.completions.create(model=MODEL, messages=HELLO)
         waited = latest_call(person)
@@ -208,8 +210,8 @@ def test_a_model_of_another_runner_is_asked_for_by_its_runners_name(own_runner: 
         settings = {
             "MODEL_RUNNER_URL": own_runner.url,
             "MODEL_RUNNER_NAME": "one",
-            "MODEL_RUNNER_2_URL": second.url,
-            "MODEL_RUNNER_2_NAME": "two",
+            "MODEL_RUNNERS": "two",
+            "MODEL_RUNNER_TWO_URL": second.url,
         }
         with running_stack(**settings) as stack, ApiClient(stack.url) as person:
             person.sign_up()

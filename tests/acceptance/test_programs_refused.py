@@ -14,7 +14,7 @@ from openai import OpenAI
 from backend.model_runner.script import Script
 from backend.model_runner.scripted import ScriptedRunner
 from tests.support.api_client import ApiClient, Json
-from tests.support.openai_program import call_of, client_of, curl, latest_call, token_for
+from tests.support.openai_program import call_of, client_of, curl, latest_call, next_text, token_for
 from tests.support.stack import Stack
 
 MODEL = "scripted-model"
@@ -133,7 +133,7 @@ def test_tokens_that_are_missing_wrong_or_revoked(
         raw = httpx.post(
             f"{stack.url}/v1/chat/completions",
             content=body,
-            headers={"Authorization": header.encode("latin-1")},
+            headers=[(b"Authorization", header.encode("latin-1"))],
         )
         assert refusal_of(raw, 401)["code"] == "invalid_api_key"
     session_only = person.http.post("/v1/chat/completions", content=body, headers=person.csrf())
@@ -223,11 +223,10 @@ def test_a_stream_that_breaks_off_ends_with_an_error_and_keeps_its_text(
     client: OpenAI, person: ApiClient, runner: ScriptedRunner, script: Script, code: str, outcome: str
 ) -> None:
     runner.play(script)
-    received = []
+    stream = client.chat.completions.create(model=MODEL, messages=HELLO, stream=True)
+    assert next_text(stream) == "Half"
     with pytest.raises(openai.APIError) as caught:
-        for chunk in client.chat.completions.create(model=MODEL, messages=HELLO, stream=True):
-            received += [choice.delta.content for choice in chunk.choices]
-    assert "Half" in received
+        list(stream)
     assert caught.value.code == code
     call = latest_call(person)
     assert (call["outcome"], call["delivered_characters"]) == (outcome, 4)

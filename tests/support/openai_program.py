@@ -7,7 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from openai import OpenAI
+from openai import OpenAI, Stream
+from openai.types.chat import ChatCompletionChunk
 
 from tests.support.api_client import ApiClient, Json
 from tests.support.stack import Stack, wait_until
@@ -24,6 +25,14 @@ def client_of(stack: Stack, token: str, **settings: Any) -> OpenAI:
     return OpenAI(
         base_url=f"{stack.url}/v1", api_key=token, **{"max_retries": 0, "timeout": 30.0, **settings}
     )
+
+
+def next_text(stream: Stream[ChatCompletionChunk]) -> str:
+    """The next words of a stream; pieces without any are passed by."""
+    while True:
+        chunk = next(stream)
+        if chunk.choices and chunk.choices[0].delta.content:
+            return chunk.choices[0].delta.content
 
 
 def call_of(person: ApiClient, call_id: str, *, timeout_s: float = 20.0) -> Json:
