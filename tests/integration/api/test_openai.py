@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 from openai import OpenAI
+from openai.types.chat import ChatCompletionChunk
 
 from backend.model_runner.script import Script
 from backend.model_runner.scripted import MODEL_ID, ScriptedRunner
@@ -56,10 +57,11 @@ def test_calls_of_one_process(client: OpenAI, server: WebServer, owner: User, ru
     assert message.content == "Hello there"
 
     runner.play(Script().words("one two three").complete())
+    history: Any = [*HELLO, message.model_dump(), *HELLO]
     with client.chat.completions.with_streaming_response.create(
-        model=MODEL_ID, messages=[*HELLO, message.model_dump(), *HELLO], stream=True
+        model=MODEL_ID, messages=history, stream=True
     ) as streamed:
-        chunks = list(streamed.parse())
+        chunks: list[ChatCompletionChunk] = list(streamed.parse())
         texts = [chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices]
         assert "".join(texts) == "one two three"
         assert streamed.headers["X-Conversation-Id"] == whole.headers["X-Conversation-Id"]
