@@ -16,7 +16,7 @@ from django.db import Error as DjangoDatabaseError
 from eventsourcing.persistence import PersistenceError
 from psycopg_pool import PoolTimeout
 
-from backend.api.openai.asking import check_header, models_offered
+from backend.api.openai.asking import models_offered, token_in
 from backend.api.openai.completions import complete, in_thread
 from backend.api.openai.errors import INVALID, OpenAIError, invalid, not_recordable, unexpected, unknown_model
 from backend.api.openai.exchange import ClientGone, Exchange, Receive, Scope, Send
@@ -60,7 +60,7 @@ async def _answer(exchange: Exchange, shutdown: asyncio.Event | None) -> None:
         await complete(exchange, outside_calls(shutdown))
     elif path == MODELS or path.startswith(f"{MODELS}/"):
         _check_method(exchange, "GET")
-        offered = await in_thread(models_offered, check_header(exchange.header("Authorization")))
+        offered = await in_thread(models_offered, token_in(exchange.header("Authorization")))
         if path == MODELS:
             listed = [_model(offer) for offer in offered]
             await exchange.answer_json(200, {"object": "list", "data": listed})

@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 from uuid import uuid4
 
 from backend.api.openai import answers
-from backend.api.openai.asking import Asked, asked, check_header, giving_back
+from backend.api.openai.asking import Asked, asked, giving_back, token_in
 from backend.api.openai.errors import (
     OpenAIError,
     error_of_ending,
@@ -50,10 +50,10 @@ async def in_thread(function: Callable[..., T], *arguments: object) -> T:
 
 async def complete(exchange: Exchange, outside: OutsideCalls) -> None:
     """Answer one request. Raises OpenAIError where it is refused before a call was recorded."""
-    authorization = check_header(exchange.header("Authorization"))
+    token = token_in(exchange.header("Authorization"))
     body = await exchange.body()
     request = read_request(body)
-    who = await in_thread(asked, authorization, request)
+    who = await in_thread(asked, token, request)
     passage = Passage()
     try:
         shift, answer = await _begin(exchange, outside, request, who, passage)
