@@ -196,13 +196,13 @@ def test_a_programs_history_is_a_conversation_that_can_be_branched_in_the_browse
     client.chat.completions.create(model=MODEL, messages=[*history[:3], user("Two, differently?")])
     call_of(person, answer.headers["X-Model-Call-Id"])
     wait_until(
-        lambda: len(person.get(f"/api/conversations/{conversation_id}/tree/")["nodes"]) == 8, "the branch"
+        lambda: len(person.get(f"/api/conversations/{conversation_id}/tree/")["results"]) == 8, "the branch"
     )
 
     page = person.get(f"/api/conversations/{conversation_id}/")
     assert page["title"] == "One?"
     assert page["settings"]["system_prompt"] == "Be brief."
-    nodes = person.get(f"/api/conversations/{conversation_id}/tree/")["nodes"]
+    nodes = person.get(f"/api/conversations/{conversation_id}/tree/")["results"]
     second = [node for node in nodes if node["parent_id"] == nodes[1]["id"]]
     assert [node["excerpt"] for node in second] == ["Two?", "Two, differently?"]
 

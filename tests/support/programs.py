@@ -41,6 +41,38 @@ class Answered:
     message: Message
 
 
+def outside_command(
+    owner_id: UUID,
+    body: str,
+    joins: tuple[JoinAt, ...] = (),
+    *,
+    at_once: bool = True,
+    sent_model: str | None = None,
+    archived: bool = False,
+) -> RequestOutsideCall:
+    """What the endpoint makes of a body."""
+    read = read_request(body.encode())
+    sent = with_model(read.raw, sent_model or read.model).encode()
+    return RequestOutsideCall(
+        owner_id=owner_id,
+        call_id=uuid4(),
+        messages=read.messages,
+        joins=joins,
+        system_prompt=read.system_prompt,
+        model=read.model,
+        sent_model=sent_model or read.model,
+        params=read.params,
+        runner="runner",
+        runner_version=None,
+        raw_body=read.raw,
+        body_sha256=hashlib.sha256(sent).hexdigest(),
+        body_length=len(sent),
+        worker=WORKER,
+        at_once=at_once,
+        archived=archived,
+    )
+
+
 class Program:
     """Asks under its owner's name."""
 
@@ -54,25 +86,9 @@ class Program:
         """Ask, and leave it there."""
         archived = fields.pop("archived", False)
         body = json.dumps({"model": "m", "messages": messages, **fields})
-        read = read_request(body.encode())
-        sent = with_model(read.raw, sent_model or read.model).encode()
-        command = RequestOutsideCall(
-            owner_id=self.core.owner_id,
-            call_id=uuid4(),
-            messages=read.messages,
-            joins=self._joins(read.beginnings()),
-            system_prompt=read.system_prompt,
-            model=read.model,
-            sent_model=sent_model or read.model,
-            params=read.params,
-            runner="runner",
-            runner_version=None,
-            raw_body=read.raw,
-            body_sha256=hashlib.sha256(sent).hexdigest(),
-            body_length=len(sent),
-            worker=WORKER,
-            at_once=at_once,
-            archived=archived,
+        joins = self._joins(read_request(body.encode()).beginnings())
+        command = outside_command(
+            self.core.owner_id, body, joins, at_once=at_once, sent_model=sent_model, archived=archived
         )
         answer = self.core.run(command)
         assert isinstance(answer, OutsideAnswer)
@@ -108,3 +124,20 @@ class Program:
             if (owner_id, known) == (self.core.owner_id, chain)
         ]
         return tuple(found)
+
+
+def body_of_a_program(texts: list[str]) -> str:
+    """A list of messages of every role. texts: three, of which the first is said by nobody but the program."""
+    messages = [
+        user(texts[0]),
+        {"role": "assistant", "content": texts[1], "tool_calls": [{"id": "c1", "function": {"name": "f"}}]},
+        {"role": "tool", "tool_call_id": "c1", "content": texts[2]},
+        system(texts[0]),
+        user(
+            [
+                {"type": "text", "text": texts[2]},
+                {"type": "image_url", "image_url": {"url": "http://x/y.png"}},
+            ]
+        ),
+    ]
+    return json.dumps({"model": "m", "messages": messages})

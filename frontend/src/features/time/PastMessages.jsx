@@ -6,6 +6,7 @@ import { IconButton } from '../../ui/Button.jsx';
 import { copyText } from '../../ui/clipboard.js';
 import { CopyIcon } from '../../ui/icons.jsx';
 import { Quotes, Seal } from '../../ui/Marks.jsx';
+import { isBrought, nameOfRole } from '../transcript/roles.js';
 import { outcomeNote, sealLine, sealState } from '../transcript/seal.js';
 import styles from './PastMessages.module.css';
 
@@ -14,16 +15,17 @@ import styles from './PastMessages.module.css';
 /** @param {{rows: TranscriptRow[], nameOf: (model: string|null) => string}} props */
 export function PastMessages({ rows, nameOf }) {
   return rows.map((row) =>
-    row.role === 'user' ? <PastUserMessage key={row.id} row={row} /> : <PastReply key={row.id} row={row} model={nameOf(row.model)} />,
+    row.role === 'assistant' ? <PastReply key={row.id} row={row} model={nameOf(row.model)} /> : <PastUserMessage key={row.id} row={row} />,
   );
 }
 
 const PastUserMessage = memo(
   /** @param {{row: TranscriptRow}} props */
   function PastUserMessage({ row }) {
+    const who = isBrought(row.role) ? nameOfRole(row.role) : 'You';
     return (
-      <article className={styles.user} aria-label="You">
-        <h2 className="visually-hidden">You said</h2>
+      <article className={styles.user} aria-label={who}>
+        <h2 className="visually-hidden">{who} said</h2>
         <div className={styles.bubble}>{row.content}</div>
         <Copy text={row.content} />
       </article>

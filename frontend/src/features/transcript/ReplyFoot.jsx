@@ -69,6 +69,7 @@ export function ReplyFoot({ rows, nameOf, last, busy, actions, onInspect, onSwit
 /** @param {{row: TranscriptRow, model: string, onInspect: (row: TranscriptRow) => void}} props */
 function SealLine({ row, model, onInspect }) {
   const pending = row.outcome === 'pending';
+  if (!row.call_id && !pending) return <span className={styles.seal}>From another tool</span>;
   return (
     <button
       type="button"

@@ -1,5 +1,7 @@
 /** Pure: what a line of the tree says beside its excerpt. The same words are read out and seen. */
 
+import { isBrought, nameOfRole } from '../../transcript/roles.js';
+
 /** @typedef {import('../../../api/tree.js').TreeNode} TreeNode */
 /** @typedef {import('./shape.js').Line} Line */
 
@@ -14,6 +16,7 @@ const OUTCOMES = {
 
 /** @param {TreeNode} node @param {(model: string|null) => string} nameOf */
 export function writerOf(node, nameOf) {
+  if (isBrought(node.role)) return nameOfRole(node.role);
   return node.role === 'user' ? 'You' : nameOf(node.model);
 }
 
