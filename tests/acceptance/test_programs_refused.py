@@ -41,7 +41,7 @@ def refusal_of(response: httpx.Response, status: int) -> Json:
 
 def post(person: ApiClient, token: str, content: bytes, **headers: str) -> httpx.Response:
     return httpx.post(
-        f"{person.http.base_url}v1/chat/completions".replace("//v1", "/v1"),
+        str(person.http.base_url.join("/v1/chat/completions")),
         content=content,
         headers={"Authorization": f"Bearer {token}", **headers},
         timeout=30,
