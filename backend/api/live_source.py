@@ -27,7 +27,9 @@ from projections.live_changes import queries as live_changes
 from projections.transcript import queries as transcript
 
 _FOLLOWED: Final = frozenset({"live_changes", "conversation_list", "transcript", "model_calls", "replays"})
-_WITH_MESSAGE: Final = frozenset({"user_message_sent", "reply_requested", "reply_recorded"})
+_WITH_MESSAGE: Final = frozenset(
+    {"user_message_sent", "message_imported", "reply_requested", "reply_recorded"}
+)
 BATCH: Final = 500
 
 

@@ -37,6 +37,7 @@ from backend.api.replay_queries import ConversationReplaysView, ReplayView
 from backend.api.replay_views import CancelReplayView, ResumeReplayView, StartReplayView
 from backend.api.search_view import SearchView
 from backend.api.time_views import ConversationAsOfView
+from backend.api.token_views import TokenListView, TokenView
 
 
 class ConversationListView(StartConversationMixin, ListConversationsMixin):
@@ -76,6 +77,8 @@ urlpatterns = [
     path(f"{_CONVERSATION}export/json/", ExportJsonView.as_view(), name="export-json"),
     path("presets/", PresetListView.as_view(), name="presets"),
     path("presets/<uuid:preset_id>/", PresetView.as_view(), name="preset"),
+    path("tokens/", TokenListView.as_view(), name="tokens"),
+    path("tokens/<str:token_id>/", TokenView.as_view(), name="token"),
     path("models/", ModelListView.as_view(), name="models"),
     path("model-calls/", ModelCallListView.as_view(), name="model-calls"),
     path("model-calls/<uuid:call_id>/", ModelCallView.as_view(), name="model-call"),
