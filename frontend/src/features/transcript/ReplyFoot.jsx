@@ -69,12 +69,8 @@ export function ReplyFoot({ rows, nameOf, last, busy, actions, onInspect, onSwit
 /** @param {{row: TranscriptRow, model: string, onInspect: (row: TranscriptRow) => void}} props */
 function SealLine({ row, model, onInspect }) {
   const pending = row.outcome === 'pending';
-<<<<<<< HEAD
   // No call of ours made it: there is nothing to prove, and no seal.
   if (row.call_id === null) return <span className={styles.seal}>{sealLine(row, model)}</span>;
-=======
-  if (!row.call_id && !pending) return <span className={styles.seal}>From another tool</span>;
->>>>>>> origin/i5-openai
   return (
     <button
       type="button"

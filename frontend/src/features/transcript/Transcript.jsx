@@ -13,7 +13,6 @@ import { loadOlderMessages } from '../conversations/queries.js';
 import { BroughtMessage } from './BroughtMessage.jsx';
 import { SendingMessage, UserMessage } from './Message.jsx';
 import { Reply } from './Reply.jsx';
-import { isBrought } from './roles.js';
 import styles from './Transcript.module.css';
 import { itemsOf, joinedText } from './items.js';
 import { useKeepVersionInPlace } from './useKeepVersionInPlace.js';
@@ -234,11 +233,8 @@ export function Transcript({
                 {!row && (
                   <SendingMessage content={item.pending?.content ?? ''} setSize={setSize} position={slot.index + 1} />
                 )}
-                {(row?.role === 'system' || row?.role === 'tool') && (
-                  <BroughtMessage row={row} setSize={setSize} position={slot.index + 1} />
-                )}
+                {(row?.role === 'system' || row?.role === 'tool') && <BroughtMessage row={row} {...placed} />}
                 {row?.role === 'user' && <UserMessage row={row} {...placed} />}
-                {row && isBrought(row.role) && <BroughtMessage row={row} {...placed} />}
                 {row?.role === 'assistant' && (
                   <Reply
                     rows={item.rows}

@@ -1,7 +1,5 @@
 /** Pure: what a line of the tree says beside its excerpt. The same words are read out and seen. */
 
-import { isBrought, nameOfRole } from '../../transcript/roles.js';
-
 /** @typedef {import('../../../api/tree.js').TreeNode} TreeNode */
 /** @typedef {import('./shape.js').Line} Line */
 
@@ -16,14 +14,9 @@ const OUTCOMES = {
 
 /** @param {TreeNode} node @param {(model: string|null) => string} nameOf */
 export function writerOf(node, nameOf) {
-<<<<<<< HEAD
   if (node.role === 'user') return 'You';
   if (node.role !== 'assistant') return node.role === 'tool' ? 'Tool' : 'System';
   return node.call_id === null ? 'Another program' : nameOf(node.model);
-=======
-  if (isBrought(node.role)) return nameOfRole(node.role);
-  return node.role === 'user' ? 'You' : nameOf(node.model);
->>>>>>> origin/i5-openai
 }
 
 /**
