@@ -124,7 +124,6 @@ def test_tokens_that_are_missing_wrong_or_revoked(
     for header in (
         "",
         "Bearer",
-        "Bearer ",
         "Bearer wrong",
         "Bearer \xe9",
         f"Basic {token}",
