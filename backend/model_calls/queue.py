@@ -130,14 +130,19 @@ SELECT call_id, claim, conversation_id, NULL::timestamptz AS before FROM claimed
 
 _FORGET_SERVED = "DELETE FROM model_call_served WHERE at < clock_timestamp() - interval '1 hour'"
 
+# Who is gone stays gone, so that is found out first. A call that somebody else has claimed while this statement waited is
+# looked at again, and passed by because its holder is not among them; with an outer join here it would be taken.
 _TAKE_OVER = """
 WITH me AS (
     SELECT worker_id FROM model_call_worker WHERE worker_id = %(worker)s AND NOT dead FOR SHARE
+), gone AS MATERIALIZED (
+    SELECT DISTINCT coalesce(held.claimed_by, held.for_worker) AS worker_id FROM model_call_queue AS held
+    LEFT JOIN model_call_worker AS holder ON holder.worker_id = coalesce(held.claimed_by, held.for_worker)
+    WHERE coalesce(held.claimed_by, held.for_worker) IS NOT NULL AND (holder.worker_id IS NULL OR holder.dead)
 ), left_behind AS (
     SELECT queue.call_id, queue.claimed_at FROM model_call_queue AS queue
-    LEFT JOIN model_call_worker AS holder ON holder.worker_id = coalesce(queue.claimed_by, queue.for_worker)
-    WHERE coalesce(queue.claimed_by, queue.for_worker) IS NOT NULL AND (holder.worker_id IS NULL OR holder.dead)
-      AND EXISTS (SELECT 1 FROM me)
+    JOIN gone ON gone.worker_id = coalesce(queue.claimed_by, queue.for_worker)
+    WHERE EXISTS (SELECT 1 FROM me)
     ORDER BY queue.queued_at, queue.call_id LIMIT %(limit)s FOR UPDATE OF queue SKIP LOCKED
 )
 UPDATE model_call_queue AS queue

@@ -295,3 +295,42 @@ async def test_every_worker_that_dies_is_forgotten_after_an_hour(world: World) -
     await leases.prune_dead_workers(link)
     await link.close()
     assert [row["worker_id"] for row in world.query("SELECT worker_id FROM model_call_worker")] == ["recent"]
+
+
+async def test_what_a_living_worker_has_claimed_meanwhile_is_not_taken_from_it(world: World) -> None:
+    """A take-over that had to wait decides on what is there when it goes on, not on what was there when it began."""
+    asked = world.ask()
+    link = Link(world.database_url, "test")
+    taking = Link(world.database_url, "taking")
+    try:
+        for worker in ("gone", "taker"):
+            await leases.register(link, worker)
+        [claim] = await queue.claim_waiting(link, "gone", 1)
+        await leases.retire(link, "gone")
+        async with await psycopg.AsyncConnection.connect(world.database_url) as holding:
+            # As a third worker does that judges whether the taker is dead.
+            await holding.execute("SELECT 1 FROM model_call_worker WHERE worker_id = 'taker' FOR UPDATE")
+            taken = asyncio.create_task(queue.take_over_from_the_dead(taking, "taker", 100))
+            await eventually(lambda: world.waiting_for_a_lock() == 1)
+            await queue.release(link, claim)
+            await leases.register(link, "alive")
+            [again] = await queue.claim_waiting(link, "alive", 1)
+        assert await taken == []
+        [row] = world.queue()
+        assert (row["claimed_by"], row["claim"]) == ("alive", again.number)
+        assert asked.call_id == again.call_id
+    finally:
+        await link.close()
+        await taking.close()
+
+
+async def test_calls_of_a_worker_that_nobody_knows_are_taken_over(world: World) -> None:
+    asked = world.ask()
+    link = Link(world.database_url, "test")
+    try:
+        await leases.register(link, "taker")
+        world.query("UPDATE model_call_queue SET claimed_by = 'unknown', claim = 4")
+        [claim] = await queue.take_over_from_the_dead(link, "taker", 100)
+        assert (claim.call_id, claim.worker, claim.number) == (asked.call_id, "taker", 5)
+    finally:
+        await link.close()

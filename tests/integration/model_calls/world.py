@@ -135,6 +135,14 @@ class World:
     def topics(self, asked: Asked) -> list[str]:
         return [row.topic for row in self.store.read_stream(asked.call_id, 0, 100)]
 
+    def waiting_for_a_lock(self) -> int:
+        """How many connections to this database stand still until another one lets go of something."""
+        query = (
+            "SELECT count(*) AS waiting FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        return int(self.query(query)[0]["waiting"])
+
     def chunks(self, asked: Asked) -> list[dict[str, Any]]:
         return self.query("SELECT * FROM call_chunk WHERE call_id = %s ORDER BY seq", asked.call_id)
 

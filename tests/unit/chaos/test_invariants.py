@@ -192,3 +192,17 @@ def test_who_dies_when_is_drawn_from_the_seed_and_every_part_has_its_turn_first(
     for seed in range(50):
         blows = schedule(seed, 60)
         assert {part for blow in blows[: len(PARTS)] for part, _ in blow.victims} == set(PARTS)
+
+
+def test_chunks_that_postgresql_forgot_are_no_loss_where_the_reply_has_them() -> None:
+    scene = Scene()
+    scene.chunks = {"c": "one two three "}
+    scene.deaths = [Death("postgres", 1, BEGAN + 3.1)]
+    assert scene.check().problems == []
+    scene.deaths = [Death("model-calls", 1, BEGAN + 3.1)]
+    assert len(scene.check().problems) == 1
+    scene.deaths = [Death("postgres", 1, BEGAN + 5.0)]
+    assert len(scene.check().problems) == 1
+    scene.deaths = [Death("postgres", 1, BEGAN + 3.1)]
+    scene.chunks = {"c": "one three "}
+    assert len(scene.check().problems) == 1
