@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
-from django.db import connection
+import psycopg
 
 from backend.domain.commands import JoinAt
 
@@ -21,7 +22,12 @@ LOOKED_AT = 8
 """Conversations that may have been deleted since are passed by, so a few are found."""
 
 
-def joins_of(owner_id: UUID, chains: Sequence[tuple[bytes, int]], system_sha256: bytes) -> tuple[JoinAt, ...]:
+def joins_of(
+    connection: psycopg.Connection[dict[str, Any]],
+    owner_id: UUID,
+    chains: Sequence[tuple[bytes, int]],
+    system_sha256: bytes,
+) -> tuple[JoinAt, ...]:
     """Messages of this person's conversations up to which a list is known, the longest part of it first.
 
     chains: digests of the list's beginnings, the shortest first, each with how many messages it takes in.
@@ -29,15 +35,15 @@ def joins_of(owner_id: UUID, chains: Sequence[tuple[bytes, int]], system_sha256:
     if not chains:
         return ()
     counts = dict(chains)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _FIND,
-            {
-                "owner_id": owner_id,
-                "chains": [chain for chain, _ in chains],
-                "system_sha256": system_sha256,
-                "limit": LOOKED_AT,
-            },
-        )
-        rows = cursor.fetchall()
-    return tuple(JoinAt(conversation, message, counts[bytes(chain)]) for chain, conversation, message in rows)
+    rows = connection.execute(
+        _FIND,
+        {
+            "owner_id": owner_id,
+            "chains": [chain for chain, _ in chains],
+            "system_sha256": system_sha256,
+            "limit": LOOKED_AT,
+        },
+    ).fetchall()
+    return tuple(
+        JoinAt(row["conversation_id"], row["message_id"], counts[bytes(row["chain"])]) for row in rows
+    )

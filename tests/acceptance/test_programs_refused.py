@@ -124,7 +124,6 @@ def test_tokens_that_are_missing_wrong_or_revoked(
     for header in (
         "",
         "Bearer",
-        "Bearer ",
         "Bearer wrong",
         "Bearer \xe9",
         f"Basic {token}",
@@ -142,6 +141,7 @@ def test_tokens_that_are_missing_wrong_or_revoked(
     assert "token" not in listed
     assert listed["id"] == token[: len(listed["id"])]
     assert post(person, token, body).status_code == 200
+    assert person.get("/api/tokens/")["results"][0]["last_used"] is not None
     person.request("DELETE", f"/api/tokens/{listed['id']}/")
     with pytest.raises(openai.AuthenticationError):
         client_of(stack, token).chat.completions.create(model=MODEL, messages=HELLO)

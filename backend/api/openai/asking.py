@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
+import psycopg
 from django.conf import settings
 from django.db import connections
 
@@ -58,20 +59,22 @@ def token_in(authorization: str | None) -> str:
     return token.strip()
 
 
-def who_asks(token: str) -> UUID:
+def asked(token: str, request: ChatRequest) -> Asked:
+    """Raises OpenAIError for a token that is not valid and for a model that nobody offers."""
+    beginnings = request.beginnings()
+    # On a connection of the event store: making Django's ready takes longer than all the rest of this.
+    with bootstrap.event_store().connection() as connection:
+        owner_id = _owner(connection, token)
+        joins = joins_of(connection, owner_id, beginnings, system_digest(request.system_prompt))
+    return Asked(owner_id, choose(request.model), joins)
+
+
+def _owner(connection: psycopg.Connection[dict[str, Any]], token: str) -> UUID:
     """The token's owner. Sessions do not count here: a web page elsewhere must not be able to spend them."""
-    owner_id = owner_of_token(token)
+    owner_id = owner_of_token(connection, token)
     if owner_id is None:
         raise not_authenticated(_BAD_TOKEN)
     return owner_id
-
-
-def asked(token: str, request: ChatRequest) -> Asked:
-    """Raises OpenAIError for a token that is not valid and for a model that nobody offers."""
-    owner_id = who_asks(token)
-    chosen = choose(request.model)
-    joins = joins_of(owner_id, request.beginnings(), system_digest(request.system_prompt))
-    return Asked(owner_id, chosen, joins)
 
 
 def choose(model: str) -> ChosenRunner:
@@ -98,7 +101,8 @@ def choose(model: str) -> ChosenRunner:
 
 def models_offered(token: str) -> list[Offer]:
     """All models under the ids they are chosen by. Raises OpenAIError."""
-    who_asks(token)
+    with bootstrap.event_store().connection() as connection:
+        _owner(connection, token)
     return _offered(runner_status.current())
 
 

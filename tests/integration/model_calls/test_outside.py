@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+import psycopg
 import pytest
 
 from backend.application.runner_port import AsWritten, Finished, RunnerFailure
+from backend.model_calls.chunks import BEHIND_S
 from backend.model_calls.passage import HELD, Ended
 from tests.integration.model_calls.outside_world import OutsideCall, web_process
 from tests.integration.model_calls.world import (
@@ -206,3 +208,25 @@ async def test_a_stopped_web_process_records_what_has_come(world: World) -> None
     assert (ended.ending.outcome, ended.recorded) == ("interrupted", True)
     reply = await world.reply_of(call.asked)
     assert (reply.content, reply.outcome) == ("Half", "interrupted")
+
+
+async def test_nothing_more_is_passed_on_while_the_database_does_not_take_what_was(world: World) -> None:
+    runner = HeldRunner()
+    async with web_process(world, runner) as web:
+        call = await web.ask()
+        stream = await runner.stream()
+        say(stream, "one")
+        assert await call.next() == "piece one"
+        await world.chunks_beyond(call.asked, 0)
+        async with await psycopg.AsyncConnection.connect(world.database_url) as blocking:
+            await blocking.execute("SELECT 1 FROM model_call_worker FOR UPDATE")
+            say(stream, "two")
+            assert await call.next() == "piece two", "its flush is under way"
+            await asyncio.sleep(2 * BEHIND_S)
+            say(stream, "three")
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(call.next(), 2 * BEHIND_S)
+            assert len(world.chunks(call.asked)) == 1
+            await blocking.rollback()
+            assert await call.next() == "piece three"
+        assert "".join(chunk["text"] for chunk in world.chunks(call.asked)) == "onetwothree"
