@@ -40,11 +40,10 @@
  */
 
 /**
- * A message or a reply. `local`: so far only this browser has written the row down. `role`: the last two only where
- * another program brought the message along.
- * @typedef {Omit<Schemas['TranscriptRowOutput'], KnownLate|'role'>
+ * A message or a reply. `local`: so far only this browser has written the row down.
+ * @typedef {Omit<Schemas['TranscriptRowOutput'], KnownLate>
  *   & Partial<Pick<Schemas['TranscriptRowOutput'], KnownLate>>
- *   & {local?: boolean, role: 'user'|'assistant'|'system'|'tool'}} TranscriptRow
+ *   & {local?: boolean}} TranscriptRow
  */
 
 /**

@@ -14,9 +14,7 @@ const OUTCOMES = {
 
 /** @param {TreeNode} node @param {(model: string|null) => string} nameOf */
 export function writerOf(node, nameOf) {
-  if (node.role === 'user') return 'You';
-  if (node.role !== 'assistant') return node.role === 'tool' ? 'Tool' : 'System';
-  return node.call_id === null ? 'Another program' : nameOf(node.model);
+  return node.role === 'user' ? 'You' : nameOf(node.model);
 }
 
 /**
