@@ -799,6 +799,8 @@ class Verification:
             self.check_reply(stream, call)
             if call.request is None:
                 call.verdict = "erased"
+            elif not call.verdict and call.request["conversation_id"] is None:
+                call.verdict = "opaque (the record does not hold what was sent)"
             elif not call.verdict:
                 try:
                     call.verdict = self.compare_prompt(call, self.chain_of(call.request))
@@ -844,7 +846,7 @@ class Verification:
                 call.where,
                 f"its reply {request['reply_id']} is not in conversation {request['conversation_id']}",
             )
-        elif bool(reply.said) != bool(call.finals):
+        elif bool(reply.said) != bool(call.finals) and stream not in self.running:
             there, missing = ("reply", "end") if reply.said else ("end", "reply")
             self.problem(call.where, f"its {there} is there, its {missing} is missing")
 
@@ -864,7 +866,7 @@ class Verification:
             conversation_id, version = conversation.source
 
     def compare_prompt(self, call: Call, chain: Chain) -> str:
-        """identical, different (and a problem), or erased where a text that was sent is gone."""
+        """identical, different (and a problem), erased where a text that was sent is gone, opaque where none is kept."""
         assert call.request is not None
         recorded = (call.request["body_sha256"], call.request["body_length"])
         try:

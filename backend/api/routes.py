@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
+from backend.api.audit_export_views import AuditExportView
 from backend.api.audit_log_views import CheckpointView, LogStateView, ProofView
 from backend.api.branch_views import (
     ContinueReplyView,
@@ -85,6 +86,7 @@ urlpatterns = [
     path("model-calls/<uuid:call_id>/cancel/", CancelModelCallView.as_view(), name="cancel-model-call"),
     path("model-calls/<uuid:call_id>/prompt/", PromptView.as_view(), name="prompt"),
     path("model-calls/<uuid:call_id>/proof/", ProofView.as_view(), name="model-call-proof"),
+    path("audit/export/", AuditExportView.as_view(), name="audit-export"),
     path("audit/log/", LogStateView.as_view(), name="audit-log"),
     path("audit/checkpoint/", CheckpointView.as_view(), name="audit-checkpoint"),
     path("search/", SearchView.as_view(), name="search"),
