@@ -12,7 +12,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from backend.config.environment import load_environment
 
-VERSION = "0.3.0"
+VERSION = "0.4.0"
 BASE_DIR = Path(__file__).resolve().parents[2]
 FRONTEND_DIST = BASE_DIR / "frontend" / "dist"
 
