@@ -94,8 +94,9 @@ def test_the_table_is_walked_by_keyboard_and_coming_back_finds_the_same_line(
     expect(chat.page.get_by_role("heading", level=1)).to_contain_text("Complete")
     chat.page.go_back()
     expect(ledger.link(2)).to_be_focused()
-    chat.page.keyboard.press("Tab")
-    assert not chat.focus_is_lost()
+    # The Tab key passes the table by: it stops at one line of it only.
+    chat.page.keyboard.press("Shift+Tab")
+    expect(ledger.more_filters).to_be_focused()
 
 
 def test_earlier_calls_come_when_they_are_asked_for(
