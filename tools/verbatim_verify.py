@@ -37,7 +37,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -472,32 +472,28 @@ class Bundle:
     def names(self) -> list[str]:
         return self.archive.namelist()
 
-    def lines(self, name: str) -> Iterator[tuple[int, bytes]]:
-        """The lines of a file with their numbers, without the line breaks."""
+    def raw_lines(self, name: str) -> Iterator[bytes]:
         digest = hashlib.sha256()
         with self.archive.open(name) as file:
-            for line_number, line in enumerate(self._pieces(file), start=1):
-                digest.update(line)
+            while line := file.readline(LONGEST_LINE):
                 if len(line) == LONGEST_LINE:
-                    raise Unreadable(f"line {line_number} of {name} is longer than {LONGEST_LINE:,} bytes")
-                yield line_number, line.rstrip(b"\n")
+                    raise Unreadable(f"a line of {name} is longer than {LONGEST_LINE:,} bytes")
+                digest.update(line)
+                yield line
         self.digests[name] = digest.hexdigest()
+
+    def lines(self, name: str) -> Iterator[tuple[int, bytes]]:
+        """The lines of a file with their numbers, without the line breaks."""
+        for line_number, line in enumerate(self.raw_lines(name), start=1):
+            yield line_number, line.rstrip(b"\n")
 
     def text(self, name: str) -> str:
         try:
-            return "".join(line.decode() + "\n" for _, line in self.lines(name))
+            return b"".join(self.raw_lines(name)).decode()
         except UnicodeDecodeError:
             raise Unreadable(f"{name} is not UTF-8") from None
         except KeyError:
             raise Unreadable(f"{name} is missing") from None
-
-    @staticmethod
-    def _pieces(file: IO[bytes]) -> Iterator[bytes]:
-        while True:
-            line = file.readline(LONGEST_LINE)
-            if not line:
-                return
-            yield line
 
 
 def field_of(line: dict[str, Any], name: str, kind: type) -> Any:

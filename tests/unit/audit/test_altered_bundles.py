@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +55,6 @@ def finally_ended(events: list[ExportedEvent]) -> set[str]:
 
 def as_log(events: list[ExportedEvent]) -> Log:
     """These events as a log of their own, so that they stand without gaps in it."""
-    from dataclasses import replace
-
     return Log([replace(event, index=index) for index, event in enumerate(events)], earlier_sizes=[3, 8])
 
 
@@ -139,7 +138,7 @@ def test_an_alteration_is_found_and_its_position_named(
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.data())
+@given(data=st.data())
 def test_any_changed_character_of_any_event_is_found(data: st.DataObject, tmp_path: Path) -> None:
     index = data.draw(st.integers(0, LOG.size - 1))
     text = LOG.all_events[index].payload.decode()
@@ -157,7 +156,9 @@ def test_any_changed_character_of_any_event_is_found(data: st.DataObject, tmp_pa
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    st.integers(0, LOG.size - 1), st.integers(0, LOG.size - 1), st.sampled_from(["remove", "swap", "double"])
+    one=st.integers(0, LOG.size - 1),
+    other=st.integers(0, LOG.size - 1),
+    how=st.sampled_from(["remove", "swap", "double"]),
 )
 def test_any_event_moved_doubled_or_left_out_is_found(one: int, other: int, how: str, tmp_path: Path) -> None:
     if how == "swap" and one == other:
@@ -241,8 +242,6 @@ def test_a_whole_call_left_out_breaks_the_signature(tmp_path: Path) -> None:
 def test_a_prompt_whose_digest_was_recorded_differently_is_named(tmp_path: Path) -> None:
     """The log can only show that nothing changed since; what was recorded wrongly at first shows here."""
     index = next(event.index for event in LOG.all_events if event.topic == "ModelCallRequested.v2")
-    from dataclasses import replace
-
     event = LOG.all_events[index]
     digest = json.loads(event.payload)["body_sha256"]
     lie = event.payload.replace(digest.encode(), b"0" * 64)
@@ -333,8 +332,6 @@ def test_an_earlier_checkpoint_in_the_bundle_must_be_the_logs_past(tmp_path: Pat
 
 def erased_log(*, who: bool) -> tuple[Log, str]:
     """A log of which a conversation, with its calls, was erased. who: whether an event says by whom."""
-    from dataclasses import replace
-
     conversation = next(e.stream for e in LOG.all_events if e.topic.startswith("UserMessageSent"))
     calls = {
         e.stream
@@ -391,7 +388,7 @@ def test_a_truncated_bundle_cannot_be_read(share: float, tmp_path: Path) -> None
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.integers(0, len(BUNDLE) - 1), st.integers(1, 255))
+@given(place=st.integers(0, len(BUNDLE) - 1), mask=st.integers(1, 255))
 def test_no_changed_byte_of_the_archive_makes_it_fall_over(place: int, mask: int, tmp_path: Path) -> None:
     """Some bytes of a ZIP, such as a file's time, say nothing; whatever says something is found."""
     raw = bytearray(BUNDLE)
