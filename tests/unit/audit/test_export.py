@@ -95,12 +95,11 @@ def test_an_archive_that_is_not_finished_cannot_be_opened() -> None:
         yield b"y" * 100
         raise OSError("the database has gone")
 
-    sent = b""
+    sent: list[bytes] = []
     with pytest.raises(OSError, match="the database has gone"):
-        for piece in packed([("a.txt", broken())], lambda digests, counts: [], NOON):
-            sent += piece
+        sent.extend(packed([("a.txt", broken())], lambda digests, counts: [], NOON))
     with pytest.raises(zipfile.BadZipFile):
-        zipfile.ZipFile(io.BytesIO(sent))
+        zipfile.ZipFile(io.BytesIO(b"".join(sent)))
 
 
 def test_files_bear_the_time_of_the_export() -> None:
