@@ -48,12 +48,12 @@ _FILTERS: Final[dict[str, tuple[str, Callable[[str], Any], str]]] = {
     "outcome": ("outcome", str, "pending, complete, truncated, cancelled, interrupted or failed"),
     "created_after": (
         "requested_at__gt",
-        datetime.fromisoformat,
+        _moment,
         "calls asked for later than this (RFC 3339)",
     ),
     "created_before": (
         "requested_at__lt",
-        datetime.fromisoformat,
+        _moment,
         "calls asked for earlier than this (RFC 3339)",
     ),
 }
