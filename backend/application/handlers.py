@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from backend.application import (
+    audit_handlers,
     branch_handlers,
     call_handlers,
     conversation_handlers,
@@ -20,6 +21,7 @@ HANDLER_MODULES = (
     branch_handlers,
     replay_handlers,
     call_handlers,
+    audit_handlers,
 )
 """Imported so that every command has its handler."""
 
