@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
+from backend.api.audit_views import AuditConversationEventsView, MyAuditReadsView
 from backend.api.branch_views import (
     ContinueReplyView,
     EditUserMessageView,
@@ -12,6 +13,7 @@ from backend.api.branch_views import (
     SelectBranchView,
     ShowBranchView,
 )
+from backend.api.call_content_views import PromptView, RawPromptView, ReplyView
 from backend.api.command_views import (
     CancelModelCallView,
     ChangeConversationMixin,
@@ -22,8 +24,9 @@ from backend.api.command_views import (
 )
 from backend.api.export_views import ExportJsonView, ExportMarkdownView
 from backend.api.live import live
-from backend.api.model_call_views import ModelCallListView, ModelCallView, PromptView
+from backend.api.model_call_views import ModelCallListView, ModelCallView
 from backend.api.model_views import ModelListView
+from backend.api.people_views import PeopleView, PersonView
 from backend.api.preset_views import PresetListView, PresetView
 from backend.api.query_views import (
     ConversationEventsView,
@@ -80,6 +83,12 @@ urlpatterns = [
     path("model-calls/<uuid:call_id>/", ModelCallView.as_view(), name="model-call"),
     path("model-calls/<uuid:call_id>/cancel/", CancelModelCallView.as_view(), name="cancel-model-call"),
     path("model-calls/<uuid:call_id>/prompt/", PromptView.as_view(), name="prompt"),
+    path("model-calls/<uuid:call_id>/reply/", ReplyView.as_view(), name="call-reply"),
+    path("model-calls/<uuid:call_id>/raw/", RawPromptView.as_view(), name="raw-prompt"),
+    path(f"audit/{_CONVERSATION}events/", AuditConversationEventsView.as_view(), name="audited-events"),
+    path("me/audit-reads/", MyAuditReadsView.as_view(), name="my-audit-reads"),
+    path("users/", PeopleView.as_view(), name="users"),
+    path("users/<uuid:user_id>/", PersonView.as_view(), name="user"),
     path("search/", SearchView.as_view(), name="search"),
     path("live/", live, name="live"),
 ]

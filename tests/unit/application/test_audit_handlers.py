@@ -30,8 +30,11 @@ class Desk:
         self.moment = NOON
         self.pauses: list[int] = []
         self.services = Services(
-            self.store, self, CountedIds(), self.pauses.append, InstallationDefaults("New", "", "m")
+            self.store, self, CountedIds(), self._pause, InstallationDefaults("New", "", "m")
         )
+
+    def _pause(self, attempt: int) -> None:
+        self.pauses.append(attempt)
 
     def now(self) -> datetime:
         return self.moment
