@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from backend.application import (
+    audit_handlers,
     branch_handlers,
     call_handlers,
     conversation_handlers,
@@ -22,6 +23,7 @@ HANDLER_MODULES = (
     replay_handlers,
     call_handlers,
     outside_handlers,
+    audit_handlers,
 )
 """Imported so that every command has its handler."""
 

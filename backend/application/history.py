@@ -11,7 +11,7 @@ from uuid import UUID
 from backend.application.conversations import Conversations
 from backend.application.ports import EventStore, StoredEventRow
 from backend.domain.conversation import Conversation
-from backend.domain.errors import NotRecordedYet, UnknownConversation, UnknownModelCall
+from backend.domain.errors import NotRecordedYet, UnknownConversation
 from backend.domain.model_call import ModelCall
 from backend.prompting.build import Prompt, StreamSlice, build_prompt
 from backend.prompting.client_body import prompt_of_client
@@ -91,14 +91,6 @@ def prompt_to_send(conversations: Conversations, call: ModelCall) -> PromptToSen
         raise UnknownConversation(call.id)
     prompts = conversations.prompts_of(call.conversation_id, call.prompt_request.version)
     return PromptToSend(call, prompts.build(call.prompt_request))
-
-
-def rebuild_own_prompt(store: EventStore, call_id: UUID, owner_id: UUID | None) -> RebuiltPrompt:
-    """As rebuild_prompt, for the call's owner, or for anybody where owner_id is None (auditors)."""
-    call = store.read_call(call_id)
-    if owner_id is not None and call.owner_id != owner_id:
-        raise UnknownModelCall(call_id)
-    return rebuild_prompt(store, call)
 
 
 def previous_call_id(store: EventStore, call: ModelCall) -> UUID | None:

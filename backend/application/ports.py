@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 from uuid import UUID
 
 from backend.application.runner_port import RunnerModel
+from backend.domain.audit_trail import AuditTrail
 from backend.domain.conversation import Conversation
 from backend.domain.events import VerbatimEvent
 from backend.domain.model_call import ModelCall
@@ -264,6 +265,10 @@ Companion = (
 )
 
 
+Aggregate = Conversation | ModelCall | AuditTrail
+"""What has a stream of its own; several may change in one commit."""
+
+
 class AppendConflict(Exception):
     """Somebody else appended to one of the streams first: load again and decide again."""
 
@@ -316,7 +321,7 @@ class EventStore(Protocol):
     def read_stream(self, stream_id: UUID, after_version: int, limit: int) -> tuple[StoredEventRow, ...]:
         """Events of one stream in ascending versions beyond after_version; none for an unknown stream."""
 
-    def append(self, *aggregates: Conversation | ModelCall, companions: Sequence[Companion] = ()) -> int:
+    def append(self, *aggregates: Aggregate, companions: Sequence[Companion] = ()) -> int:
         """Store all pending events and companions in one commit; return the commit's highest position.
 
         Positions are opaque, increasing, and may have gaps. Nothing pending: the present end of the store.

@@ -265,6 +265,21 @@ class RequestOutsideCall:
     source: str = "openai"
 
 
+@dataclass(frozen=True)
+class RecordAuditRead:
+    """Put on record that somebody looks at another person's content, before it is shown.
+
+    owner_id: whose content. what: one of backend.domain.audit_trail.WHAT_IS_READ. call_id: for a call;
+    conversation_id alone: for a conversation as such; neither: for all that the owner has.
+    """
+
+    reader_id: UUID
+    owner_id: UUID
+    what: str
+    conversation_id: UUID | None = None
+    call_id: UUID | None = None
+
+
 Command = (
     StartConversation
     | SendUserMessage
@@ -286,4 +301,5 @@ Command = (
     | StartModelCallAttempt
     | RecordModelCallResult
     | RequestOutsideCall
+    | RecordAuditRead
 )

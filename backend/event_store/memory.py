@@ -14,6 +14,7 @@ from uuid import UUID
 from eventsourcing.persistence import StoredEvent
 
 from backend.application.ports import (
+    Aggregate,
     AnnounceCancel,
     AppendConflict,
     ClaimFence,
@@ -31,7 +32,6 @@ from backend.application.ports import (
     ReplayStepTaken,
     StoredEventRow,
 )
-from backend.domain.conversation import Conversation
 from backend.domain.events import VerbatimEvent
 from backend.domain.model_call import ModelCall
 from backend.event_store.mapper import VerbatimMapper, decode_payload
@@ -119,7 +119,7 @@ class InMemoryEventStore:
 
     # ---- appending --------------------------------------------------------------------------
 
-    def append(self, *aggregates: Conversation | ModelCall, companions: Sequence[Companion] = ()) -> int:
+    def append(self, *aggregates: Aggregate, companions: Sequence[Companion] = ()) -> int:
         events = [event for aggregate in aggregates for event in aggregate.collect_events()]
         stored = [self._mapper.to_stored_event(event) for event in events]
         with self._lock:

@@ -13,13 +13,13 @@ from eventsourcing.postgres import PostgresDatastore
 from psycopg.errors import UniqueViolation
 
 from backend.application.ports import (
+    Aggregate,
     AppendConflict,
     Companion,
     Receipt,
     ReceiptExists,
     StoredEventRow,
 )
-from backend.domain.conversation import Conversation
 from backend.domain.events import VerbatimEvent
 from backend.domain.model_call import ModelCall
 from backend.event_store import receipts
@@ -101,7 +101,7 @@ class PostgresEventStore:
 
     # ---- appending --------------------------------------------------------------------------
 
-    def append(self, *aggregates: Conversation | ModelCall, companions: Sequence[Companion] = ()) -> int:
+    def append(self, *aggregates: Aggregate, companions: Sequence[Companion] = ()) -> int:
         events = [event for aggregate in aggregates for event in aggregate.collect_events()]
         if not events and not companions:
             return self.end()

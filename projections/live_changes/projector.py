@@ -135,6 +135,19 @@ class LiveChangesProjector(Projector):
             stream.ended_position = position
             self._changed_streams.add(stream.stream_id)
 
+    def on_audit_trail_opened(self, event: e.AuditTrailOpened, position: int) -> None:
+        self._remember(LiveStreamRow(event.originator_id, event.owner_id, None))
+        self._add(event, position, {"day": event.day})
+
+    def on_audit_read(self, event: e.AuditRead, position: int) -> None:
+        data = {
+            "reader_id": str(event.reader_id),
+            "conversation_id": _text(event.conversation_id),
+            "call_id": _text(event.call_id),
+            "what": storable(event.what),
+        }
+        self._add(event, position, data)
+
     def _remember(self, stream: LiveStreamRow) -> None:
         self._streams[stream.stream_id] = stream
         self._changed_streams.add(stream.stream_id)

@@ -68,8 +68,16 @@ def sample_events() -> dict[str, e.VerbatimEvent]:
     found.update(_branches_and_replays())
     found.update(_title())
     found.update(imported_event())
+    found.update(_audit_trail())
     assert found.keys() == e.EVENT_CLASSES.keys(), e.EVENT_CLASSES.keys() ^ found.keys()
     return found
+
+
+def _audit_trail() -> dict[str, e.VerbatimEvent]:
+    world = World()
+    reader, conversation, call = make_id("reader"), make_id("conversation"), make_id("call")
+    world.run(c.RecordAuditRead(reader, OWNER, "prompt", conversation, call), actor=f"user:{reader}")
+    return {type(r.event).TOPIC: r.event for r in world.store.read_after(0, 100)}
 
 
 def _other_ends() -> dict[str, e.VerbatimEvent]:

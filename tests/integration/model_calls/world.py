@@ -22,11 +22,10 @@ from psycopg.rows import dict_row
 from backend.application.conversations import Conversations
 from backend.application.execution import Handling, Services
 from backend.application.handlers import handle
-from backend.application.ports import Answer, Companion, InstallationDefaults, OneRunner
+from backend.application.ports import Aggregate, Answer, Companion, InstallationDefaults, OneRunner
 from backend.application.runner_port import Delta, RunnerEvent, RunnerFailure, RunnerModel
 from backend.domain import events as e
 from backend.domain.commands import CancelModelCall, Command, SendUserMessage, StartConversation
-from backend.domain.conversation import Conversation
 from backend.domain.model_call import ModelCall
 from backend.event_store.store import PostgresEventStore
 from backend.model_calls.companions import COMPANION_STEPS
@@ -105,7 +104,7 @@ class World:
     def cancel(self, asked: Asked) -> None:
         self.run(CancelModelCall(self.owner_id, asked.call_id))
 
-    def append(self, *aggregates: Conversation | ModelCall, companions: Sequence[Companion] = ()) -> int:
+    def append(self, *aggregates: Aggregate, companions: Sequence[Companion] = ()) -> int:
         return self.store.append(*aggregates, companions=companions)
 
     # ---- looking ----------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import psycopg
 from django.db import transaction
@@ -62,6 +62,7 @@ class Story:
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
         self.owners = [self.new(), self.new()]
+        self.auditor = uuid5(self.owners[0], "auditor")
         self._moments = 0
         self.services = Services(
             store=self.store,
@@ -87,8 +88,10 @@ class Story:
 
     def tell(self, steps: int) -> None:
         """Send `steps` commands; those that the domain refuses are part of the story."""
-        for _ in range(steps):
+        for step in range(steps):
             try:
+                if step % 40 == 39 and self.calls:
+                    self.look()
                 self._step()
             except DomainError:
                 continue
@@ -99,6 +102,13 @@ class Story:
         conversation_id = UUID(self.run(c.StartConversation(owner_id=owner, title=title))["id"])
         self.conversations.append((conversation_id, owner))
         return conversation_id
+
+    def look(self) -> UUID:
+        """An auditor looks at a call's prompt; the call's id."""
+        call_id, owner_id = self.random.choice(self.calls)
+        conversation_id = self.store.read_call(call_id).conversation_id
+        self.run(c.RecordAuditRead(self.auditor, owner_id, "prompt", conversation_id, call_id))
+        return call_id
 
     def run_start(self) -> dict[str, Any]:
         """Start a conversation of the first owner; the command's whole answer."""
