@@ -3,6 +3,8 @@
 from django.db import migrations, models
 from django.db.models.functions import Coalesce
 
+KINDS = ("owner_id", "outcome", "purpose", "source", "model", "runner")
+
 
 class Migration(migrations.Migration):
     dependencies = [
@@ -51,12 +53,7 @@ class Migration(migrations.Migration):
                 fields=[
                     "-requested_at",
                     "-id",
-                    "owner_id",
-                    "outcome",
-                    "purpose",
-                    "source",
-                    "model",
-                    "runner",
+                    *KINDS,
                     "duration_ms",
                     "first_token_ms",
                     "prompt_tokens",
@@ -70,6 +67,7 @@ class Migration(migrations.Migration):
             index=models.Index(
                 Coalesce("duration_ms", -1),
                 models.F("id"),
+                *(models.F(name) for name in KINDS),
                 name="read_model_calls_duration",
             ),
         ),
@@ -78,6 +76,7 @@ class Migration(migrations.Migration):
             index=models.Index(
                 Coalesce("first_token_ms", -1),
                 models.F("id"),
+                *(models.F(name) for name in KINDS),
                 name="read_model_calls_first_token",
             ),
         ),
@@ -86,6 +85,7 @@ class Migration(migrations.Migration):
             index=models.Index(
                 Coalesce("prompt_tokens", -1),
                 models.F("id"),
+                *(models.F(name) for name in KINDS),
                 name="read_model_calls_prompt",
             ),
         ),
@@ -94,6 +94,7 @@ class Migration(migrations.Migration):
             index=models.Index(
                 Coalesce("completion_tokens", -1),
                 models.F("id"),
+                *(models.F(name) for name in KINDS),
                 name="read_model_calls_completion",
             ),
         ),

@@ -16,6 +16,7 @@ SORTED_FIGURES: Final = {
     "completion_tokens": "completion",
 }
 """By which figures the ledger can be sorted, and how their indexes are called."""
+_KINDS: Final = ("owner_id", "outcome", "purpose", "source", "model", "runner")
 NOT_KNOWN: Final = -1
 """Where a figure that a call does not have stands among the others: below them all."""
 
@@ -74,27 +75,21 @@ class ModelCallRow(models.Model):
             models.Index(
                 fields=["conversation_id", "-requested_at", "-id"], name="read_model_calls_conversation"
             ),
-            # For the whole ledger: in its order, with everything one may filter by, so that rows that are not
+            # For the whole ledger: in each of its orders, with what one may filter by, so that rows that are not
             # wanted are passed over without being read.
             models.Index(
                 fields=[
                     "-requested_at",
                     "-id",
-                    "owner_id",
-                    "outcome",
-                    "purpose",
-                    "source",
-                    "model",
-                    "runner",
-                    "duration_ms",
-                    "first_token_ms",
-                    "prompt_tokens",
-                    "completion_tokens",
+                    *_KINDS,
+                    *SORTED_FIGURES,
                 ],
                 name="read_model_calls_ledger",
             ),
             *(
-                models.Index(Coalesce(name, NOT_KNOWN), F("id"), name=f"read_model_calls_{short}")
+                models.Index(
+                    Coalesce(name, NOT_KNOWN), F("id"), *map(F, _KINDS), name=f"read_model_calls_{short}"
+                )
                 for name, short in SORTED_FIGURES.items()
             ),
         ]

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from tests.bench.bench_ledger import FILL, PAGES, path_of, plan_of
 from tests.integration.api.support import Json, Person, StandInWorker, problem_of
 
 if TYPE_CHECKING:
+    from django.test import Client
+
     from backend.accounts.models import User
 
 LIST = "/api/model-calls/"
@@ -162,9 +168,6 @@ def test_an_ordering_that_is_not_known_is_refused_with_those_that_are(eve: Perso
 
 
 def test_a_cursor_fits_only_the_ordering_it_was_given_for(eve: Person) -> None:
-    import base64
-    import json
-
     owner = uuid4()
     for minute in range(3):
         put_call(owner, minute, duration_ms=minute)
@@ -230,3 +233,21 @@ def test_filters_and_order_work_together(eve: Person) -> None:
     )
 
     assert [row["id"] for row in found] == [slow, quick]
+
+
+# ---- speed ------------------------------------------------------------------------------------
+
+
+def test_no_page_of_a_large_ledger_reads_the_whole_table(
+    fresh_database: str, make_user: Callable[..., User], client_for: Callable[[User], Client]
+) -> None:
+    with psycopg.connect(fresh_database, autocommit=True) as filling:
+        filling.execute(FILL, {"calls": 20_000})
+        filling.execute("ANALYZE read_model_calls")
+    auditor = client_for(make_user(is_auditor=True))
+
+    found = {name: plan_of(auditor, path_of(asked)) for name, asked in PAGES.items()}
+
+    assert "the whole table" not in found.values(), found
+    assert found["the newest"] == "ledger"
+    assert found["slowest first"] == "duration"
