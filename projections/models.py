@@ -1,5 +1,6 @@
 """Lists the tables of this app, so that Django finds them. Each is touched only in its own folder."""
 
+from projections.audit_reads.read_table import AuditReadRow, AuditTrailRow
 from projections.conversation_list.read_table import ConversationListRow, ConversationSettingsRow
 from projections.live_changes.read_table import LiveChangeRow, LiveHorizonRow, LiveStreamRow
 from projections.model_calls.read_table import ModelCallRow
@@ -9,6 +10,8 @@ from projections.search.read_table import SearchConversationRow, SearchRow
 from projections.transcript.read_table import TranscriptHeadRow, TranscriptRow
 
 __all__ = [
+    "AuditReadRow",
+    "AuditTrailRow",
     "ConversationListRow",
     "ConversationSettingsRow",
     "LiveChangeRow",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from projections.audit_reads.projector import AuditReadsProjector
 from projections.conversation_list.projector import ConversationListProjector
 from projections.live_changes.projector import LiveChangesProjector
 from projections.model_calls.projector import ModelCallsProjector
@@ -17,6 +18,7 @@ PROJECTORS: tuple[type[Projector], ...] = (
     TranscriptProjector,
     ModelCallsProjector,
     ReplaysProjector,
+    AuditReadsProjector,
     LiveChangesProjector,
     SearchProjector,
 )

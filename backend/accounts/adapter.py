@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Never
 
 from allauth.account.adapter import DefaultAccountAdapter
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -19,6 +19,12 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return current_policy().admits(request.headers.get(SETUP_CODE_HEADER, ""))
+
+    def respond_user_inactive(self, request: HttpRequest, user: AbstractBaseUser) -> Never:
+        """Told only to those who know the password. Raises PermissionDenied."""
+        raise PermissionDenied(
+            "This account has been deactivated, so nobody can log in with it. Ask an administrator to let you in again."
+        )
 
     def save_user(
         self, request: HttpRequest, user: AbstractBaseUser, form: Any, commit: bool = True

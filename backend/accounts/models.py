@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, ClassVar
 from uuid import uuid4
 
@@ -46,6 +47,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_staff = models.BooleanField("administrator", default=False)
     is_auditor = models.BooleanField("auditor", default=False)
     date_joined = models.DateTimeField(auto_now_add=True)
+    session_generation = models.PositiveIntegerField(
+        default=0, editable=False, help_text="Sessions that began under a lower number are over."
+    )
 
     objects: ClassVar[UserManager] = UserManager()
 
@@ -64,6 +68,17 @@ class User(AbstractBaseUser, PermissionsMixin):
         if not self.display_name:
             self.display_name = self.email.partition("@")[0]
         super().save(*args, **kwargs)
+
+    def get_session_auth_hash(self) -> str:
+        """What a session was begun with; where it is another by now, the session is over."""
+        return self._of_generation(super().get_session_auth_hash())
+
+    def get_session_auth_fallback_hash(self) -> Iterator[str]:
+        return map(self._of_generation, super().get_session_auth_fallback_hash())
+
+    def _of_generation(self, session_hash: str) -> str:
+        # Sessions of before there were generations stay good.
+        return f"{self.session_generation}:{session_hash}" if self.session_generation else session_hash
 
 
 class ApiToken(AbstractAuthToken):

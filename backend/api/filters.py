@@ -87,6 +87,7 @@ class ModelCallFilter(FilterSet):
         field_name="owner_id", help_text="Whose calls. Auditors see everybody's; others see only their own."
     )
     model = CharFilter()
+    runner = CharFilter(help_text="Where the call went.")
     outcome = ChoiceFilter(
         choices=[
             (name, name)
@@ -99,6 +100,8 @@ class ModelCallFilter(FilterSet):
     created_before = IsoDateTimeFilter(field_name="requested_at", lookup_expr="lt")
     duration_ms_min = NumberFilter(field_name="duration_ms", lookup_expr="gte", min_value=0)
     duration_ms_max = NumberFilter(field_name="duration_ms", lookup_expr="lte", min_value=0)
+    first_token_ms_min = NumberFilter(field_name="first_token_ms", lookup_expr="gte", min_value=0)
+    first_token_ms_max = NumberFilter(field_name="first_token_ms", lookup_expr="lte", min_value=0)
     prompt_tokens_min = NumberFilter(field_name="prompt_tokens", lookup_expr="gte", min_value=0)
     prompt_tokens_max = NumberFilter(field_name="prompt_tokens", lookup_expr="lte", min_value=0)
     completion_tokens_min = NumberFilter(field_name="completion_tokens", lookup_expr="gte", min_value=0)

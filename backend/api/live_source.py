@@ -26,8 +26,14 @@ from projections.conversation_list import queries as conversation_list
 from projections.live_changes import queries as live_changes
 from projections.transcript import queries as transcript
 
-_FOLLOWED: Final = frozenset({"live_changes", "conversation_list", "transcript", "model_calls", "replays"})
-_WITH_MESSAGE: Final = frozenset({"user_message_sent", "reply_requested", "reply_recorded"})
+_FOLLOWED: Final = frozenset(
+    {"live_changes", "conversation_list", "transcript", "model_calls", "replays", "audit_reads"}
+)
+_WITH_MESSAGE: Final = frozenset(
+    {"user_message_sent", "message_imported", "reply_requested", "reply_recorded"}
+)
+# Of a reading its owner hears; where it is filed is our affair.
+_UNTOLD: Final = frozenset({"audit_trail_opened"})
 BATCH: Final = 500
 
 
@@ -149,6 +155,8 @@ def _prepared(rows: Sequence[Any]) -> tuple[LiveRow, ...]:
         if is_about_call(row.kind):
             state = call_state(row.kind, final=data.get("final", True))
             body = None if state is None else _call_body(row, data, state)
+        elif row.kind in _UNTOLD:
+            body = None
         else:
             body = _change_body(row, data, conversations, messages)
         prepared.append(

@@ -7,12 +7,15 @@ row that arrives there equals the row a query gives.
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from backend.api.people_shown import SomebodyOutput
 from backend.api.serializers import ForkOriginOutput, SettingsOutput
 
+ROLES = ("user", "assistant", "system", "tool")
 _OUTCOMES = ("pending", "complete", "truncated", "cancelled", "interrupted", "failed")
 _POSITION_HELP = "Of the read model, from the same moment as the rows."
 
@@ -116,7 +119,7 @@ class MessageOutput(_Output):
 
     id = serializers.UUIDField()
     parent_id = serializers.UUIDField(allow_null=True)
-    role = serializers.ChoiceField(("user", "assistant"))
+    role = serializers.ChoiceField(ROLES)
     content = serializers.CharField()
     reasoning = serializers.CharField()
     tool_calls = serializers.JSONField()
@@ -167,7 +170,7 @@ class TranscriptPageOutput(_PageOutput):
 class TreeNodeOutput(_Output):
     id = serializers.UUIDField()
     parent_id = serializers.UUIDField(allow_null=True)
-    role = serializers.ChoiceField(("user", "assistant"))
+    role = serializers.ChoiceField(ROLES)
     at = serializers.DateTimeField()
     outcome = serializers.ChoiceField(_OUTCOMES, allow_null=True)
     excerpt = serializers.CharField(help_text="How the text begins, on one line, at most 120 characters.")
@@ -285,7 +288,12 @@ class EventPlaceOutput(_Output):
 
 
 class ModelCallRowOutput(_Output):
+    """Give as context `people`: whose calls these are, by id, or None where that is not told."""
+
     id = serializers.UUIDField()
+    user = serializers.SerializerMethodField(
+        help_text="Whose call it is, for auditors and administrators; null for others."
+    )
     owner_id = serializers.UUIDField()
     conversation_id = serializers.UUIDField(allow_null=True)
     reply_id = serializers.UUIDField(allow_null=True)
@@ -306,6 +314,11 @@ class ModelCallRowOutput(_Output):
     usage_source = serializers.CharField(help_text="runner, counted or none.")
     finish_reason = serializers.CharField(allow_null=True)
     error = serializers.JSONField(allow_null=True)
+
+    @extend_schema_field(SomebodyOutput(allow_null=True))
+    def get_user(self, row: Any) -> dict[str, Any] | None:
+        people: dict[UUID, dict[str, Any]] | None = self.context["people"]
+        return None if people is None else people[row.owner_id]
 
 
 class ModelCallPageOutput(_PageOutput):

@@ -8,6 +8,8 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, TypeVar
 from uuid import UUID
@@ -31,15 +33,21 @@ LIMIT_PARAMETERS: Final = [
 
 Row = TypeVar("Row", bound=Model)
 
+_WHOLE_NUMBER: Final = re.compile(r"-?[0-9]{1,18}")
+
 
 class KeysetPage:
     """One page of a queryset in an ordering such as `-updated_at`; equal values are told apart by id."""
 
-    def __init__(self, request: Request, *, ordering: str) -> None:
-        """Raises ValidationError naming `limit` or `cursor`."""
+    def __init__(self, request: Request, *, ordering: str, column: str | None = None) -> None:
+        """column: by what the rows are sorted where the ordering has another name; a whole number of each row.
+
+        Raises ValidationError naming `limit` or `cursor`.
+        """
         self._request = request
         self._ordering = ordering
-        self._field = ordering.removeprefix("-")
+        self._column = column
+        self._field = column or ordering.removeprefix("-")
         self._limit = whole_number(request, "limit", default=PAGE_SIZE, low=1, high=LARGEST_PAGE)
         text = request.query_params.get("cursor")
         self._start = None if text is None else _decode(text, ordering)
@@ -82,7 +90,11 @@ class KeysetPage:
         parts = json.dumps([self._ordering, backwards, text, str(row.pk)], separators=(",", ":"))
         return base64.urlsafe_b64encode(parts.encode()).decode().rstrip("=")
 
-    def _parse(self, rows: QuerySet[Any], text: str) -> datetime | str:
+    def _parse(self, rows: QuerySet[Any], text: str) -> datetime | int | str:
+        if self._column is not None:
+            if not _WHOLE_NUMBER.fullmatch(text):
+                raise _bad_cursor()
+            return int(text)
         if not isinstance(rows.model._meta.get_field(self._field), DateTimeField):
             return text
         try:
@@ -92,6 +104,27 @@ class KeysetPage:
         if moment.tzinfo is None:
             raise _bad_cursor()
         return moment
+
+
+def chosen_ordering(request: Request, names: Sequence[str], *, default: str) -> str:
+    """The wanted ordering: one of the names, or one with - before it. Raises ValidationError."""
+    wanted = request.query_params.get("ordering", default)
+    if wanted.removeprefix("-") not in names:
+        known = ", ".join(names)
+        raise ValidationError(
+            {"ordering": [f"Expected one of {known}, or one with - before it, found {wanted[:40]!r}."]}
+        )
+    return wanted
+
+
+def ordering_parameter(names: Sequence[str], *, default: str) -> OpenApiParameter:
+    """The orderings as the schema describes them."""
+    return OpenApiParameter(
+        "ordering",
+        str,
+        enum=[sign + name for name in names for sign in ("-", "")],
+        description=f"{default} when absent.",
+    )
 
 
 def _decode(text: str, ordering: str) -> tuple[bool, str, UUID]:

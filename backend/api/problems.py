@@ -21,6 +21,7 @@ from psycopg_pool import PoolTimeout
 from rest_framework import exceptions
 from rest_framework.response import Response
 
+from backend.accounts.people import NotAnAdministrator
 from backend.domain import errors
 
 logger = logging.getLogger(__name__)
@@ -32,6 +33,7 @@ _STATUS_OF_REFUSAL: tuple[tuple[type[errors.DomainError], int], ...] = (
     (errors.NotFound, 404),
     (errors.Conflict, 409),
     (errors.IdempotencyKeyReused, 422),
+    (NotAnAdministrator, 403),
 )
 _DATABASE_AWAY = (
     StoreOperationalError,

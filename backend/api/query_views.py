@@ -29,7 +29,7 @@ from backend.api.output_serializers import (
     TreeNodeOutput,
     TreeOutput,
 )
-from backend.api.pages import LIMIT_PARAMETERS, KeysetPage
+from backend.api.pages import LIMIT_PARAMETERS, KeysetPage, chosen_ordering, ordering_parameter
 from backend.api.read_side import (
     AFTER_PARAMETER,
     NOT_FOUND_REFUSAL,
@@ -40,14 +40,22 @@ from backend.api.read_side import (
     whole_number,
 )
 from backend.application.history import conversation_events
+from backend.application.ports import StoredEventRow
 from backend.domain.errors import UnknownConversation
 from projections.conversation_list import queries as conversation_list
 from projections.transcript import queries as transcript
 
 _ORDERINGS: Final = ("updated_at", "created_at", "title")
+_LATEST_FIRST: Final = "-updated_at"
 TRANSCRIPT_LIMIT: Final = 50
 _EVENTS_LIMIT: Final = 100
 LARGEST_LIMIT: Final = 200
+
+EVENTS_PARAMETERS: Final = [
+    OpenApiParameter("after_version", int, description="Only events beyond this version; 0 when absent."),
+    OpenApiParameter("limit", int, description=f"1 to {LARGEST_LIMIT}; {_EVENTS_LIMIT} when absent."),
+    AFTER_PARAMETER,
+]
 
 
 def owner_context(user: User) -> dict[str, Any]:
@@ -60,12 +68,7 @@ class ListConversationsMixin(APIView):
         operation_id="list_conversations",
         parameters=[
             *filter_parameters(ConversationFilter),
-            OpenApiParameter(
-                "ordering",
-                str,
-                enum=[sign + name for name in _ORDERINGS for sign in ("-", "")],
-                description="-updated_at when absent.",
-            ),
+            ordering_parameter(_ORDERINGS, default=_LATEST_FIRST),
             *LIMIT_PARAMETERS,
             AFTER_PARAMETER,
         ],
@@ -73,7 +76,7 @@ class ListConversationsMixin(APIView):
     )
     def get(self, request: Request) -> Response:
         """My conversations, without the archived and deleted ones unless they are asked for."""
-        page = KeysetPage(request, ordering=_ordering(request))
+        page = KeysetPage(request, ordering=chosen_ordering(request, _ORDERINGS, default=_LATEST_FIRST))
         with reading(request, "conversation_list") as snapshot:
             rows = filtered(
                 ConversationFilter,
@@ -194,13 +197,7 @@ class TreeView(APIView):
 class ConversationEventsView(APIView):
     @extend_schema(
         operation_id="list_conversation_events",
-        parameters=[
-            OpenApiParameter(
-                "after_version", int, description="Only events beyond this version; 0 when absent."
-            ),
-            OpenApiParameter("limit", int, description=f"1 to {LARGEST_LIMIT}; {_EVENTS_LIMIT} when absent."),
-            AFTER_PARAMETER,
-        ],
+        parameters=EVENTS_PARAMETERS,
         responses={200: StoredEventPageOutput, **QUERY_REFUSALS, **NOT_FOUND_REFUSAL},
     )
     def get(self, request: Request, conversation_id: UUID) -> Response:
@@ -209,11 +206,8 @@ class ConversationEventsView(APIView):
         after_position(request)
         after_version = whole_number(request, "after_version", default=0, low=0, high=2**63 - 1)
         limit = whole_number(request, "limit", default=_EVENTS_LIMIT, low=1, high=LARGEST_LIMIT)
-        store = bootstrap.event_store()
-        position = store.end()
-        rows = conversation_events(
-            store, conversation_id, id_of_asking(request), after_version=after_version, limit=limit + 1
-        )
+        position = bootstrap.event_store().end()
+        rows = self.events(request, conversation_id, after_version=after_version, limit=limit + 1)
         page, more = rows[:limit], len(rows) > limit
         return Response(
             {
@@ -233,15 +227,17 @@ class ConversationEventsView(APIView):
             }
         )
 
-
-def _ordering(request: Request) -> str:
-    wanted = request.query_params.get("ordering", "-updated_at")
-    if wanted.removeprefix("-") not in _ORDERINGS:
-        known = ", ".join(_ORDERINGS)
-        raise ValidationError(
-            {"ordering": [f"Expected one of {known}, or one with - before it, found {wanted[:40]!r}."]}
+    def events(
+        self, request: Request, conversation_id: UUID, *, after_version: int, limit: int
+    ) -> tuple[StoredEventRow, ...]:
+        """The events that the person asking may see. Raises UnknownConversation."""
+        return conversation_events(
+            bootstrap.event_store(),
+            conversation_id,
+            id_of_asking(request),
+            after_version=after_version,
+            limit=limit,
         )
-    return wanted
 
 
 def message_id_in(request: Request, name: str) -> UUID | None:

@@ -6,6 +6,7 @@ from django.urls import path
 
 from backend.api.audit_export_views import AuditExportView
 from backend.api.audit_log_views import CheckpointView, LogStateView, ProofView
+from backend.api.audit_views import AuditConversationEventsView, MyAuditReadsView
 from backend.api.branch_views import (
     ContinueReplyView,
     EditUserMessageView,
@@ -14,6 +15,7 @@ from backend.api.branch_views import (
     SelectBranchView,
     ShowBranchView,
 )
+from backend.api.call_content_views import PromptView, RawPromptView, ReplyView
 from backend.api.command_views import (
     CancelModelCallView,
     ChangeConversationMixin,
@@ -24,8 +26,9 @@ from backend.api.command_views import (
 )
 from backend.api.export_views import ExportJsonView, ExportMarkdownView
 from backend.api.live import live
-from backend.api.model_call_views import ModelCallListView, ModelCallView, PromptView
+from backend.api.model_call_views import ModelCallListView, ModelCallView
 from backend.api.model_views import ModelListView
+from backend.api.people_views import PeopleView, PersonView
 from backend.api.preset_views import PresetListView, PresetView
 from backend.api.query_views import (
     ConversationEventsView,
@@ -38,6 +41,7 @@ from backend.api.replay_queries import ConversationReplaysView, ReplayView
 from backend.api.replay_views import CancelReplayView, ResumeReplayView, StartReplayView
 from backend.api.search_view import SearchView
 from backend.api.time_views import ConversationAsOfView
+from backend.api.token_views import TokenListView, TokenView
 
 
 class ConversationListView(StartConversationMixin, ListConversationsMixin):
@@ -77,6 +81,8 @@ urlpatterns = [
     path(f"{_CONVERSATION}export/json/", ExportJsonView.as_view(), name="export-json"),
     path("presets/", PresetListView.as_view(), name="presets"),
     path("presets/<uuid:preset_id>/", PresetView.as_view(), name="preset"),
+    path("tokens/", TokenListView.as_view(), name="tokens"),
+    path("tokens/<str:token_id>/", TokenView.as_view(), name="token"),
     path("models/", ModelListView.as_view(), name="models"),
     path("model-calls/", ModelCallListView.as_view(), name="model-calls"),
     path("model-calls/<uuid:call_id>/", ModelCallView.as_view(), name="model-call"),
@@ -86,6 +92,12 @@ urlpatterns = [
     path("audit/export/", AuditExportView.as_view(), name="audit-export"),
     path("audit/log/", LogStateView.as_view(), name="audit-log"),
     path("audit/checkpoint/", CheckpointView.as_view(), name="audit-checkpoint"),
+    path("model-calls/<uuid:call_id>/reply/", ReplyView.as_view(), name="call-reply"),
+    path("model-calls/<uuid:call_id>/raw/", RawPromptView.as_view(), name="raw-prompt"),
+    path(f"audit/{_CONVERSATION}events/", AuditConversationEventsView.as_view(), name="audited-events"),
+    path("me/audit-reads/", MyAuditReadsView.as_view(), name="my-audit-reads"),
+    path("users/", PeopleView.as_view(), name="users"),
+    path("users/<uuid:user_id>/", PersonView.as_view(), name="user"),
     path("search/", SearchView.as_view(), name="search"),
     path("live/", live, name="live"),
 ]

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from backend.application.conversations import Conversations, Loaded
 from backend.application.ports import (
+    Aggregate,
     Answer,
     AppendConflict,
     Clock,
@@ -29,7 +30,6 @@ from backend.application.ports import (
     ReceiptExists,
     RunnerDirectory,
 )
-from backend.domain.conversation import Conversation
 from backend.domain.envelope import Envelope
 from backend.domain.errors import DomainError, IdempotencyKeyReused, TooManyConflicts
 from backend.domain.model_call import ModelCall
@@ -104,7 +104,7 @@ class Handling:
 
     def save(
         self,
-        *aggregates: Conversation | ModelCall,
+        *aggregates: Aggregate,
         status: int,
         body: Mapping[str, Any],
         companions: Sequence[Companion] = (),

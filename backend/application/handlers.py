@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from backend.application import (
+    audit_handlers,
     branch_handlers,
     call_handlers,
     conversation_handlers,
     message_handlers,
+    outside_handlers,
     replay_handlers,
 )
 from backend.application.dispatch import handler_of
@@ -20,6 +22,8 @@ HANDLER_MODULES = (
     branch_handlers,
     replay_handlers,
     call_handlers,
+    outside_handlers,
+    audit_handlers,
 )
 """Imported so that every command has its handler."""
 

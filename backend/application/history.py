@@ -11,9 +11,10 @@ from uuid import UUID
 from backend.application.conversations import Conversations
 from backend.application.ports import EventStore, StoredEventRow
 from backend.domain.conversation import Conversation
-from backend.domain.errors import NotRecordedYet, UnknownConversation, UnknownModelCall
+from backend.domain.errors import NotRecordedYet, UnknownConversation
 from backend.domain.model_call import ModelCall
 from backend.prompting.build import Prompt, StreamSlice, build_prompt
+from backend.prompting.client_body import prompt_of_client
 from backend.prompting.prefixes import PromptBytes
 
 MOST_EVENTS_OF_A_CALL = 1000
@@ -73,6 +74,8 @@ def load_own_conversation(
 
 def rebuild_prompt(store: EventStore, call: ModelCall) -> RebuiltPrompt:
     """Build a recorded call's prompt again from the events. Raises CannotRebuildPrompt."""
+    if call.prompt_request.raw_body is not None:
+        return RebuiltPrompt(call, prompt_of_client(call.prompt_request))
     if call.conversation_id is None:
         raise UnknownConversation(call.id)
     history = store.read_history(call.conversation_id, up_to_version=call.prompt_request.version)
@@ -81,18 +84,13 @@ def rebuild_prompt(store: EventStore, call: ModelCall) -> RebuiltPrompt:
 
 def prompt_to_send(conversations: Conversations, call: ModelCall) -> PromptToSend:
     """As rebuild_prompt, quickly: from what is kept of the conversation. Raises CannotRebuildPrompt."""
+    if call.prompt_request.raw_body is not None:
+        prompt = prompt_of_client(call.prompt_request)
+        return PromptToSend(call, PromptBytes(prompt.body, prompt.body_sha256))
     if call.conversation_id is None:
         raise UnknownConversation(call.id)
     prompts = conversations.prompts_of(call.conversation_id, call.prompt_request.version)
     return PromptToSend(call, prompts.build(call.prompt_request))
-
-
-def rebuild_own_prompt(store: EventStore, call_id: UUID, owner_id: UUID | None) -> RebuiltPrompt:
-    """As rebuild_prompt, for the call's owner, or for anybody where owner_id is None (auditors)."""
-    call = store.read_call(call_id)
-    if owner_id is not None and call.owner_id != owner_id:
-        raise UnknownModelCall(call_id)
-    return rebuild_prompt(store, call)
 
 
 def previous_call_id(store: EventStore, call: ModelCall) -> UUID | None:

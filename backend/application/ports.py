@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 from uuid import UUID
 
 from backend.application.runner_port import RunnerModel
+from backend.domain.audit_trail import AuditTrail
 from backend.domain.conversation import Conversation
 from backend.domain.events import VerbatimEvent
 from backend.domain.model_call import ModelCall
@@ -165,6 +166,34 @@ class QueueCall:
 
 
 @dataclass(frozen=True)
+class QueueOwnCall:
+    """Companion: as QueueCall, for a call that only this worker can carry out; ClaimLost where the worker is dead.
+
+    claimed: the worker holds it from the beginning, under claim 1.
+    """
+
+    call_id: UUID
+    conversation_id: UUID | None
+    owner_id: UUID
+    runner: str | None
+    worker: str
+    claimed: bool
+
+
+@dataclass(frozen=True)
+class KeepPrefixes:
+    """Companion: remembers by which digests a program's messages are found to go on from this conversation.
+
+    chains: the digest of all that was said up to a message, with that message. system_sha256: of the system prompt.
+    """
+
+    owner_id: UUID
+    conversation_id: UUID
+    chains: tuple[tuple[bytes, UUID], ...]
+    system_sha256: bytes
+
+
+@dataclass(frozen=True)
 class DequeueUnclaimedCall:
     """Companion: takes a call out of the queue that nobody has claimed, else ClaimLost is raised."""
 
@@ -225,6 +254,8 @@ class ReplayStepTaken:
 Companion = (
     Receipt
     | QueueCall
+    | QueueOwnCall
+    | KeepPrefixes
     | DequeueUnclaimedCall
     | AnnounceCancel
     | ClaimFence
@@ -232,6 +263,10 @@ Companion = (
     | ReplayStepDue
     | ReplayStepTaken
 )
+
+
+Aggregate = Conversation | ModelCall | AuditTrail
+"""What has a stream of its own; several may change in one commit."""
 
 
 class AppendConflict(Exception):
@@ -286,7 +321,7 @@ class EventStore(Protocol):
     def read_stream(self, stream_id: UUID, after_version: int, limit: int) -> tuple[StoredEventRow, ...]:
         """Events of one stream in ascending versions beyond after_version; none for an unknown stream."""
 
-    def append(self, *aggregates: Conversation | ModelCall, companions: Sequence[Companion] = ()) -> int:
+    def append(self, *aggregates: Aggregate, companions: Sequence[Companion] = ()) -> int:
         """Store all pending events and companions in one commit; return the commit's highest position.
 
         Positions are opaque, increasing, and may have gaps. Nothing pending: the present end of the store.

@@ -12,7 +12,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from backend.config.environment import load_environment
 
-VERSION = "0.3.0"
+VERSION = "0.4.0"
 BASE_DIR = Path(__file__).resolve().parents[2]
 FRONTEND_DIST = BASE_DIR / "frontend" / "dist"
 
@@ -237,6 +237,10 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": r"/api/",
+    "ENUM_NAME_OVERRIDES": {
+        "RoleEnum": "backend.api.output_serializers.ROLES",
+        "WriterEnum": "backend.api.search_view.WRITERS",
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "backend.api.schema.describe_plain_views",

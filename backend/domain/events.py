@@ -143,6 +143,20 @@ class ReplyRecorded(ConversationEvent):
     error: ReplyError | None
 
 
+class MessageImported(ConversationEvent):
+    """A message that a program outside brought along with a call: written elsewhere, shown here.
+
+    role: system, user, assistant or tool. content: a text, or the client's parts. source: openai.
+    """
+
+    TOPIC = "MessageImported.v1"
+    message_id: UUID
+    parent_id: UUID | None
+    role: str
+    content: str | list[Any]
+    source: str
+
+
 class BranchSelected(ConversationEvent):
     """leaf_id: the message at the end of the branch that is looked at from now on."""
 
@@ -322,3 +336,28 @@ class ModelCallCancelled(ModelCallAttemptEnded):
 
 class ModelCallInterrupted(ModelCallAttemptEnded):
     TOPIC = "ModelCallInterrupted.v1"
+
+
+class AuditTrailEvent(VerbatimEvent):
+    """Somebody looked at what belongs to somebody else; one stream for each owner and day."""
+
+
+class AuditTrailOpened(AuditTrailEvent, AggregateCreated):
+    """owner_id: whose content was read. day: in UTC, as YYYY-MM-DD."""
+
+    TOPIC = "AuditTrailOpened.v1"
+    owner_id: UUID
+    day: str
+
+
+class AuditRead(AuditTrailEvent):
+    """Recorded before the content is shown. what: prompt, reply, raw, events or export.
+
+    call_id: the model call that was looked at; None for a conversation as such. Both None: all that the owner has.
+    """
+
+    TOPIC = "AuditRead.v1"
+    reader_id: UUID
+    conversation_id: UUID | None
+    call_id: UUID | None
+    what: str

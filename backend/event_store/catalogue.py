@@ -9,8 +9,9 @@ import typing
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from backend.domain.audit_trail import AuditTrail
 from backend.domain.conversation import Conversation
-from backend.domain.events import EVENT_CLASSES, ConversationEvent, VerbatimEvent
+from backend.domain.events import EVENT_CLASSES, VerbatimEvent
 from backend.domain.model_call import ModelCall
 from backend.event_store.codec import revivers_of
 from backend.event_store.mapper import STORED_NAMES
@@ -43,13 +44,12 @@ def catalogue(previous_page: str, release: str) -> str:
     """
     since = dict(_SINCE.findall(previous_page))
     parts = [_HEAD]
-    for aggregate, heading in ((Conversation, "Conversation"), (ModelCall, "ModelCall")):
-        of_conversation = aggregate is Conversation
-        parts.append(f"\n## Streams of `{aggregate.TOPIC}` ({heading})\n")
+    for aggregate in (Conversation, ModelCall, AuditTrail):
+        parts.append(f"\n## Streams of `{aggregate.TOPIC}` ({aggregate.__name__})\n")
         parts += [
             _section(topic, cls, since.get(topic, release))
             for topic, cls in EVENT_CLASSES.items()
-            if issubclass(cls, ConversationEvent) == of_conversation
+            if issubclass(cls, aggregate.Event)
         ]
     parts.append(_VALUES_HEAD)
     parts += [_value_section(cls) for cls in _values_within(EVENT_CLASSES)]

@@ -14,13 +14,18 @@ from eventsourcing.domain import DomainEventProtocol
 from eventsourcing.persistence import JSONTranscoder, Mapper, StoredEvent
 from eventsourcing.utils import TopicError, get_topic, resolve_topic
 
-from backend.domain import conversation, events, model_call
+from backend.domain import audit_trail, conversation, events, model_call
 from backend.domain.events import VerbatimEvent
 from backend.event_store.codec import Reviver, UnreadableEvent, revivers_of, to_plain
 from backend.event_store.upcasting import UPCASTERS, Upcasters
 
 # Imported so that every topic is registered before the first stored event is read.
-REGISTERED = (conversation.Conversation, model_call.ModelCall, events.VerbatimEvent)
+REGISTERED = (
+    conversation.Conversation,
+    model_call.ModelCall,
+    audit_trail.AuditTrail,
+    events.VerbatimEvent,
+)
 
 # The library's `timestamp` is stored, like everywhere else in the product, as `at`.
 STORED_NAMES = {"timestamp": "at"}

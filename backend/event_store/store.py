@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
 from uuid import UUID
 
+import psycopg
 from eventsourcing.persistence import IntegrityError
 from eventsourcing.postgres import PostgresDatastore
 from psycopg.errors import UniqueViolation
 
 from backend.application.ports import (
+    Aggregate,
     AppendConflict,
     Companion,
     Receipt,
     ReceiptExists,
     StoredEventRow,
 )
-from backend.domain.conversation import Conversation
 from backend.domain.events import VerbatimEvent
 from backend.domain.model_call import ModelCall
 from backend.event_store import receipts
@@ -44,6 +47,12 @@ class PostgresEventStore:
 
     def close(self) -> None:
         self._datastore.close()
+
+    @contextmanager
+    def connection(self) -> Iterator[psycopg.Connection[dict[str, Any]]]:
+        """One of the pool's connections, for a quick look at tables that stand beside the events."""
+        with self._datastore.get_connection() as connection:
+            yield connection
 
     # ---- reading ----------------------------------------------------------------------------
 
@@ -92,7 +101,7 @@ class PostgresEventStore:
 
     # ---- appending --------------------------------------------------------------------------
 
-    def append(self, *aggregates: Conversation | ModelCall, companions: Sequence[Companion] = ()) -> int:
+    def append(self, *aggregates: Aggregate, companions: Sequence[Companion] = ()) -> int:
         events = [event for aggregate in aggregates for event in aggregate.collect_events()]
         if not events and not companions:
             return self.end()

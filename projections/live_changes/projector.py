@@ -61,6 +61,10 @@ class LiveChangesProjector(Projector):
         data = {"message_id": str(event.message_id), "parent_id": _text(event.parent_id)}
         self._add(event, position, data)
 
+    def on_message_imported(self, event: e.MessageImported, position: int) -> None:
+        data = {"message_id": str(event.message_id), "parent_id": _text(event.parent_id), "role": event.role}
+        self._add(event, position, data)
+
     def on_reply_requested(self, event: e.ReplyRequested, position: int) -> None:
         data: dict[str, Any] = {
             **_reply_ids(event),
@@ -130,6 +134,19 @@ class LiveChangesProjector(Projector):
         if event.final and stream is not None:
             stream.ended_position = position
             self._changed_streams.add(stream.stream_id)
+
+    def on_audit_trail_opened(self, event: e.AuditTrailOpened, position: int) -> None:
+        self._remember(LiveStreamRow(event.originator_id, event.owner_id, None))
+        self._add(event, position, {"day": event.day})
+
+    def on_audit_read(self, event: e.AuditRead, position: int) -> None:
+        data = {
+            "reader_id": str(event.reader_id),
+            "conversation_id": _text(event.conversation_id),
+            "call_id": _text(event.call_id),
+            "what": storable(event.what),
+        }
+        self._add(event, position, data)
 
     def _remember(self, stream: LiveStreamRow) -> None:
         self._streams[stream.stream_id] = stream

@@ -8,14 +8,35 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.db.models import QuerySet
+from django.db.models.functions import Coalesce
 
-from projections.model_calls.read_table import ModelCallRow
+from projections.model_calls.read_table import NOT_KNOWN, SORTED_FIGURES, ModelCallRow
+
+__all__ = [
+    "SORTED_FIGURES",
+    "ModelCallRow",
+    "get_model_call",
+    "list_model_calls",
+    "with_figure",
+    "without_details",
+]
 
 
 def list_model_calls(*, owner_id: UUID | None) -> QuerySet[ModelCallRow]:
     """Calls asked for by this person, newest first. owner_id None: everybody's, for auditors."""
     rows = ModelCallRow.objects.order_by("-requested_at", "-id")
     return rows if owner_id is None else rows.filter(owner_id=owner_id)
+
+
+def without_details(rows: QuerySet[ModelCallRow]) -> QuerySet[ModelCallRow]:
+    """The rows as a list shows them: what only a single call's page needs is left in the table."""
+    return rows.defer("params", "trimming", "attempts", "events")
+
+
+def with_figure(rows: QuerySet[ModelCallRow], figure: str, name: str) -> QuerySet[ModelCallRow]:
+    """The rows with one of SORTED_FIGURES under a name to sort by: calls that do not have it are the lowest."""
+    # A literal, as in the index: a parameter would not be recognised.
+    return rows.annotate(**{name: Coalesce(figure, NOT_KNOWN)})
 
 
 def get_model_call(*, call_id: UUID, owner_id: UUID | None) -> ModelCallRow | None:

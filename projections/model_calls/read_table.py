@@ -3,9 +3,21 @@
 # ruff: noqa: DJ001, DJ008 -- null says `none given`, unlike an empty text; rows are never shown as texts
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from django.db import models
+from django.db.models import F
+from django.db.models.functions import Coalesce
+
+SORTED_FIGURES: Final = {
+    "duration_ms": "duration",
+    "first_token_ms": "first_token",
+    "prompt_tokens": "prompt",
+    "completion_tokens": "completion",
+}
+"""By which figures the ledger can be sorted, and how their indexes are called."""
+NOT_KNOWN: Final = -1
+"""Where a figure that a call does not have stands among the others: below them all."""
 
 
 class ModelCallRow(models.Model):
@@ -59,5 +71,30 @@ class ModelCallRow(models.Model):
         db_table = "read_model_calls"
         indexes: ClassVar = [
             models.Index(fields=["owner_id", "-requested_at", "-id"], name="read_model_calls_recent"),
-            models.Index(fields=["conversation_id"], name="read_model_calls_conversation"),
+            models.Index(
+                fields=["conversation_id", "-requested_at", "-id"], name="read_model_calls_conversation"
+            ),
+            # For the whole ledger: in its order, with everything one may filter by, so that rows that are not
+            # wanted are passed over without being read.
+            models.Index(
+                fields=[
+                    "-requested_at",
+                    "-id",
+                    "owner_id",
+                    "outcome",
+                    "purpose",
+                    "source",
+                    "model",
+                    "runner",
+                    "duration_ms",
+                    "first_token_ms",
+                    "prompt_tokens",
+                    "completion_tokens",
+                ],
+                name="read_model_calls_ledger",
+            ),
+            *(
+                models.Index(Coalesce(name, NOT_KNOWN), F("id"), name=f"read_model_calls_{short}")
+                for name, short in SORTED_FIGURES.items()
+            ),
         ]

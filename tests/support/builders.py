@@ -166,11 +166,11 @@ class World:
         return claim
 
     def record(
-        self, call_id: UUID, claim: int, content: str = "Hi.", worker: str = "worker-1", **fields: Any
+        self, call_id: UUID, claim: int, text: str = "Hi.", worker: str = "worker-1", **fields: Any
     ) -> Answer:
         """Record the end of a call's attempt with its reply."""
         result = finished(**fields)
-        command = c.RecordModelCallResult(call_id, result, content, "", (), None, worker, claim)
+        command = c.RecordModelCallResult(call_id, result, text, "", (), None, worker, claim)
         return self.run(command, actor=f"model-calls:{worker}")
 
     def turn(self, conversation_id: UUID, content: str = "Hello", reply: str = "Hi.", **fields: Any) -> Sent:

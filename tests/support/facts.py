@@ -16,12 +16,14 @@ from uuid import UUID
 from eventsourcing.domain import AggregateCreated
 
 from backend.domain import events as e
+from backend.domain.audit_trail import AuditTrail
 from backend.domain.conversation import Conversation
 from backend.domain.envelope import Envelope, Stamp
 from backend.domain.model_call import ModelCall
 
 OWNER = UUID("0a000000-0000-4000-8000-000000000001")
 STRANGER = UUID("0a000000-0000-4000-8000-000000000002")
+AUDITOR = UUID("0a000000-0000-4000-8000-000000000003")
 CONVERSATION = UUID("c0000000-0000-4000-8000-000000000001")
 CALL = UUID("ca000000-0000-4000-8000-000000000001")
 CORRELATION = UUID("c0220000-0000-4000-8000-000000000001")
@@ -116,8 +118,11 @@ def as_events(
     for version, item in enumerate(facts, start=first_version):
         extra: dict[str, Any] = {}
         if issubclass(item.event_class, AggregateCreated):
-            aggregate = Conversation if issubclass(item.event_class, e.ConversationEvent) else ModelCall
-            extra["originator_topic"] = aggregate.TOPIC
+            extra["originator_topic"] = next(
+                aggregate.TOPIC
+                for aggregate in (Conversation, ModelCall, AuditTrail)
+                if issubclass(item.event_class, aggregate.Event)
+            )
         event: Any = item.event_class
         found.append(
             event(

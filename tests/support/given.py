@@ -16,14 +16,15 @@ from uuid import UUID
 
 import pytest
 
+from backend.domain.audit_trail import AuditTrail, trail_id
 from backend.domain.conversation import Conversation
 from backend.domain.envelope import Stamp
 from backend.domain.errors import DomainError
 from backend.domain.events import VerbatimEvent
 from backend.domain.model_call import ModelCall
-from tests.support.facts import CALL, CONVERSATION, Fact, as_events, fact_of, stamper
+from tests.support.facts import BEGINNING, CALL, CONVERSATION, OWNER, Fact, as_events, fact_of, stamper
 
-A = TypeVar("A", Conversation, ModelCall)
+A = TypeVar("A", Conversation, ModelCall, AuditTrail)
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,10 @@ def given_conversation(*past: Fact) -> Given[Conversation]:
 
 def given_call(*past: Fact) -> Given[ModelCall]:
     return Given(ModelCall, CALL, past)
+
+
+def given_trail(*past: Fact) -> Given[AuditTrail]:
+    return Given(AuditTrail, trail_id(OWNER, BEGINNING.date()), past)
 
 
 def refusal_of(

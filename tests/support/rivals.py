@@ -8,8 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
-from backend.application.ports import AppendConflict, Companion, EventStore, Receipt, StoredEventRow
-from backend.domain.conversation import Conversation
+from backend.application.ports import (
+    Aggregate,
+    AppendConflict,
+    Companion,
+    EventStore,
+    Receipt,
+    StoredEventRow,
+)
 from backend.domain.events import VerbatimEvent
 from backend.domain.model_call import ModelCall
 from backend.prompting.build import StreamSlice
@@ -51,7 +57,7 @@ class RivalStore:
     def find_receipt(self, user_id: UUID, key: str) -> Receipt | None:
         return self.inner.find_receipt(user_id, key)
 
-    def append(self, *aggregates: Conversation | ModelCall, companions: Sequence[Companion] = ()) -> int:
+    def append(self, *aggregates: Aggregate, companions: Sequence[Companion] = ()) -> int:
         self.appended.append(tuple(aggregate.id for aggregate in aggregates))
         if self.interruptions:
             self.interruptions.pop(0)()

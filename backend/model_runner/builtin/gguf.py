@@ -58,8 +58,9 @@ def _keys(file: BinaryIO) -> dict[str, object]:
     """The keys before the tokenizer's, with their values; lists are left out."""
     magic = file.read(4)
     if magic != MAGIC:
-        what = "it is empty" if not magic else f"it begins with {magic!r}"
-        raise NotAModel(f"it is not a GGUF file: {what}, expected {MAGIC!r}")
+        shown = ascii(magic.decode("latin-1"))
+        what = "it is empty" if not magic else f"it begins with {shown}"
+        raise NotAModel(f"it is not a GGUF file: {what}, expected {MAGIC.decode('ascii')!r}")
     version, _tensors, count = (int(_number(file, form)) for form in "IQQ")
     if version not in (2, 3):
         raise NotAModel(f"its GGUF version is {version}; expected 2 or 3")

@@ -584,6 +584,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/tokens/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description My API tokens, the newest first. The tokens themselves are not stored. */
+        get: operations["list_tokens"];
+        put?: never;
+        /** @description Make an API token. It is shown in this answer and never again. */
+        post: operations["make_token"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tokens/{token_id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** @description Revoke a token; from now on it is refused everywhere. */
+        delete: operations["revoke_token"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/healthz": {
         parameters: {
             query?: never;
@@ -610,6 +645,40 @@ export interface paths {
         };
         /** @description Whether messages are accepted, answered and shown, with each part's state and lag. */
         get: operations["readyz"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/chat/completions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description OpenAI's chat completions, streaming or not. The body (8 MB at most) goes to the model runner byte for byte; `model`, `messages` and `stream` are read, `n` must be 1. Each request is a recorded model call: see the headers X-Model-Call-Id and X-Conversation-Id. Errors have OpenAI's shape. */
+        post: operations["openai_chat_completions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description OpenAI's list of models: all that can be asked for at /v1/chat/completions. */
+        get: operations["openai_list_models"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1035,6 +1104,18 @@ export interface components {
             demonstration: boolean;
             default: boolean;
         };
+        NewTokenOutput: {
+            /** @description How the token begins. */
+            id: string;
+            readonly name: string;
+            /** Format: date-time */
+            readonly created: string;
+            /** Format: date-time */
+            readonly last_used: string | null;
+            /** @description The token itself, shown this once. */
+            token: string;
+            position: string;
+        };
         /** @enum {unknown} */
         NullEnum: null;
         /** @description An object with these fields and no others; each unknown one is named in the answer. */
@@ -1310,9 +1391,11 @@ export interface components {
         /**
          * @description * `user` - user
          *     * `assistant` - assistant
+         *     * `system` - system
+         *     * `tool` - tool
          * @enum {string}
          */
-        RoleEnum: "user" | "assistant";
+        RoleEnum: "user" | "assistant" | "system" | "tool";
         RunnerOutput: {
             name: string;
             url: string;
@@ -1364,7 +1447,7 @@ export interface components {
         SearchedMessageOutput: {
             /** Format: uuid */
             id: string;
-            role: components["schemas"]["RoleEnum"];
+            role: components["schemas"]["WriterEnum"];
             /** Format: date-time */
             at: string;
             model: string | null;
@@ -1471,6 +1554,25 @@ export interface components {
             /** @description Of the read model, from the same moment as the rows. */
             position: string;
             results: components["schemas"]["StoredEventOutput"][];
+        };
+        /** @description An object with these fields and no others; each unknown one is named in the answer. */
+        TokenInputRequest: {
+            /** @description What the token is for, to tell it from others. */
+            name: string;
+        };
+        TokenListOutput: {
+            /** @description The newest first. */
+            results: components["schemas"]["TokenOutput"][];
+            position: string;
+        };
+        TokenOutput: {
+            /** @description How the token begins. */
+            id: string;
+            readonly name: string;
+            /** Format: date-time */
+            readonly created: string;
+            /** Format: date-time */
+            readonly last_used: string | null;
         };
         /** @description Base of what is only ever written. */
         TranscriptPageOutput: {
@@ -1584,6 +1686,12 @@ export interface components {
             prompt_tokens: number | null;
             completion_tokens: number | null;
         };
+        /**
+         * @description * `user` - user
+         *     * `assistant` - assistant
+         * @enum {string}
+         */
+        WriterEnum: "user" | "assistant";
     };
     responses: never;
     parameters: never;
@@ -4408,6 +4516,161 @@ export interface operations {
             };
         };
     };
+    list_tokens: {
+        parameters: {
+            query?: {
+                /** @description A position from an earlier answer: wait until what is read has passed it, at most 2 seconds. */
+                after?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenListOutput"];
+                };
+            };
+            /** @description A parameter does not fit; `errors` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description Not logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The read model is behind or being rebuilt; see Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+        };
+    };
+    make_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TokenInputRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewTokenOutput"];
+                };
+            };
+            /** @description A field does not fit; `errors` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description Not logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The CSRF token is missing or wrong. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+        };
+    };
+    revoke_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A field does not fit; `errors` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description Not logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The CSRF token is missing or wrong. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description There is no such thing, or it is somebody else's. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+        };
+    };
     healthz: {
         parameters: {
             query?: never;
@@ -4452,6 +4715,159 @@ export interface operations {
             };
             /** @description Not ready; `parts` says why. */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    openai_chat_completions: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A conversation that begins with this call begins in the archive. */
+                "X-Archive-Conversation"?: "1";
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        responses: {
+            /** @description The answer, or its stream. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                    "text/event-stream": string;
+                };
+            };
+            /** @description The body cannot be read or does not fit, or the context is full (`context_length_exceeded`). */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description The API token is missing, wrong or revoked. Sessions are not accepted here. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description There is no such model (`model_not_found`). */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description The body is larger than 8 MB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Too many calls at the same time; see Retry-After. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description The model runner failed. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description The model runner or the database does not answer; see Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description The model runner fell silent. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    openai_list_models: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The models. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description The API token is missing, wrong or revoked. Sessions are not accepted here. */
+            401: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -296,6 +296,10 @@ def test_calls_are_filtered_and_everybody_sees_their_own(
     assert ids(ann, outcome="complete") == {done["call_id"]}
     assert ids(ann, model="m2") == {waiting["call_id"]}
     assert ids(ann, purpose="title") == set()
+    assert ids(ann, runner="runner") == {done["call_id"], waiting["call_id"]}
+    assert ids(ann, runner="another") == set()
+    assert ids(ann, first_token_ms_min="80", first_token_ms_max="80") == {done["call_id"]}
+    assert ids(ann, first_token_ms_max="79") == set()
     assert ids(ann, source="browser") == {done["call_id"], waiting["call_id"]}
     assert ids(ann, duration_ms_min="1200", duration_ms_max="1200") == {done["call_id"]}
     assert ids(ann, duration_ms_min="1201") == set()
@@ -314,22 +318,11 @@ def test_somebody_elses_things_are_as_unknown_as_those_that_never_were(ann: Pers
 
     for path in ("conversations/{}/", "conversations/{}/transcript/", "conversations/{}/events/"):
         _same_404(bob, f"/api/{path}", conversation["id"])
-    for path in ("model-calls/{}/", "model-calls/{}/prompt/"):
-        _same_404(bob, f"/api/{path}", sent["call_id"])
+    for path in ("", "prompt/", "reply/", "raw/"):
+        _same_404(bob, f"/api/model-calls/{{}}/{path}", sent["call_id"])
+    _same_404(bob, "/api/audit/conversations/{}/events/", conversation["id"])
     assert bob.get(LIST)["results"] == []
     assert bob.get("/api/model-calls/")["results"] == []
-
-
-def test_an_auditor_sees_that_a_call_was_made_but_not_what_was_said(
-    ann: Person, make_user: Callable[..., User], person_for: Callable[..., Person]
-) -> None:
-    conversation = ann.start()
-    sent = ann.send(conversation["id"], "Between us")
-    auditor = person_for(make_user(is_auditor=True))
-
-    assert auditor.get(f"/api/model-calls/{sent['call_id']}/", after=sent["position"])["outcome"] == "pending"
-    problem_of(auditor.client.get(f"/api/model-calls/{sent['call_id']}/prompt/"), 404)
-    problem_of(auditor.client.get(f"{LIST}{conversation['id']}/"), 404)
 
 
 def test_a_position_that_is_not_reached_is_503_with_retry_after(ann: Person) -> None:

@@ -10,7 +10,7 @@ import json
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -22,11 +22,10 @@ from psycopg.rows import dict_row
 from backend.application.conversations import Conversations
 from backend.application.execution import Handling, Services
 from backend.application.handlers import handle
-from backend.application.ports import Answer, Companion, InstallationDefaults, OneRunner
+from backend.application.ports import Aggregate, Answer, Companion, InstallationDefaults, OneRunner
 from backend.application.runner_port import Delta, RunnerEvent, RunnerFailure, RunnerModel
 from backend.domain import events as e
 from backend.domain.commands import CancelModelCall, Command, SendUserMessage, StartConversation
-from backend.domain.conversation import Conversation
 from backend.domain.model_call import ModelCall
 from backend.event_store.store import PostgresEventStore
 from backend.model_calls.companions import COMPANION_STEPS
@@ -105,7 +104,7 @@ class World:
     def cancel(self, asked: Asked) -> None:
         self.run(CancelModelCall(self.owner_id, asked.call_id))
 
-    def append(self, *aggregates: Conversation | ModelCall, companions: Sequence[Companion] = ()) -> int:
+    def append(self, *aggregates: Aggregate, companions: Sequence[Companion] = ()) -> int:
         return self.store.append(*aggregates, companions=companions)
 
     # ---- looking ----------------------------------------------------------------------------
@@ -220,6 +219,11 @@ class HeldRunner:
 
     def __init__(self) -> None:
         self.streams: list[HeldStream] = []
+
+    def pass_chat(
+        self, body: bytes, *, whole: bool
+    ) -> AbstractAsyncContextManager[AsyncIterator[RunnerEvent]]:
+        return self.stream_chat(body)
 
     @asynccontextmanager
     async def stream_chat(self, body: bytes) -> AsyncIterator[AsyncIterator[RunnerEvent]]:

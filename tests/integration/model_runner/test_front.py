@@ -257,7 +257,7 @@ async def test_the_list_tells_of_each_model_what_a_choice_needs(world: World) ->
     assert "error" not in first
     assert "error" not in other
     assert page["error"] == (
-        "The model file page.gguf cannot be loaded: it is not a GGUF file: it begins with b'<htm', expected b'GGUF'."
+        "The model file page.gguf cannot be loaded: it is not a GGUF file: it begins with '<htm', expected 'GGUF'."
     )
     assert (await world.get("/models"))[1] == listing
 

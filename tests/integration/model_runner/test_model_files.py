@@ -149,7 +149,7 @@ def test_the_demonstration_models_header_is_understood() -> None:
     ("content", "reason"),
     [
         (b"", "it is not a GGUF file: it is empty"),
-        (b"<htm", "it begins with b'<htm', expected b'GGUF'"),
+        (b"<htm", "it begins with '<htm', expected 'GGUF'"),
         (b"GGUF\x03", "it ends in the middle of its header"),
         (gguf(version=1), "its GGUF version is 1; expected 2 or 3"),
         (model()[:-2], "it ends in the middle of its header"),

@@ -11,7 +11,13 @@ import pytest
 
 from backend.application.ports import RecordedEvent
 from backend.domain.conversation import Conversation
-from backend.domain.events import EVENT_CLASSES, ConversationEvent, ConversationStarted, ModelCallEvent
+from backend.domain.events import (
+    EVENT_CLASSES,
+    AuditTrailOpened,
+    ConversationEvent,
+    ConversationStarted,
+    ModelCallEvent,
+)
 from backend.domain.message_tree import Node
 from projections.conversation_list.projector import ConversationListProjector
 from projections.conversation_list.queries import get_conversation
@@ -176,7 +182,11 @@ def test_live_changes_name_the_owner_of_every_event_of_a_conversation_and_its_ca
     own: dict[int, object] = {}
     for recorded in events:
         event = recorded.event
-        conversation = getattr(event, "conversation_id", None) or event.originator_id
+        conversation = event.originator_id
+        if isinstance(event, ModelCallEvent):
+            conversation = getattr(event, "conversation_id", None) or conversation
+        if isinstance(event, AuditTrailOpened):
+            owners[event.originator_id] = event.owner_id
         if isinstance(event, ModelCallEvent) and event.originator_id not in owners:
             owners[event.originator_id] = owners[conversation]
         own[recorded.position] = owners[event.originator_id]

@@ -10,10 +10,11 @@ import pytest
 from eventsourcing.utils import get_topic, resolve_topic
 
 from backend.domain import events as e
+from backend.domain.audit_trail import AuditTrail
 from backend.domain.conversation import Conversation
 from backend.domain.model_call import ModelCall
 
-BASES = {e.ConversationEvent, e.ModelCallEvent, e.ModelCallAttemptEnded}
+BASES = {e.ConversationEvent, e.ModelCallEvent, e.ModelCallAttemptEnded, e.AuditTrailEvent}
 
 
 def defined_in_the_product(base: type[e.VerbatimEvent]) -> Iterator[type[e.VerbatimEvent]]:
@@ -44,6 +45,7 @@ def test_shared_shapes_have_no_topic_and_cannot_be_stored_under_one() -> None:
 def test_the_aggregates_have_topics_that_survive_a_move_of_their_files() -> None:
     assert get_topic(Conversation) == "Conversation.v1"
     assert get_topic(ModelCall) == "ModelCall.v1"
+    assert get_topic(AuditTrail) == "AuditTrail.v1"
 
 
 def test_a_topic_that_is_taken_is_refused() -> None:

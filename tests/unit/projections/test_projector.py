@@ -98,6 +98,7 @@ def test_the_registry_has_one_projector_for_each_name_and_no_table_twice() -> No
         "transcript",
         "model_calls",
         "replays",
+        "audit_reads",
         "live_changes",
         "search",
     )

@@ -1,0 +1,110 @@
+"""What administrators do about people: let them in or not, and give them roles.
+
+An installation always keeps an administrator who can log in. Whoever is deactivated is out at once: their sessions and
+API tokens are worth nothing from then on, also after they are let in again.
+"""
+
+from __future__ import annotations
+
+import logging
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.db.models import Q, QuerySet
+
+from backend.accounts.models import ApiToken, User
+from backend.domain.errors import Conflict, DomainError, NotFound
+
+logger = logging.getLogger(__name__)
+
+# Any fixed number: all processes of an installation take the same advisory lock.
+_ROLES_LOCK = 7_234_501_119
+
+
+class UnknownPerson(NotFound):
+    code = "user_not_found"
+
+    def __init__(self, person_id: UUID) -> None:
+        super().__init__(f"There is no account {person_id}. Reload the list of people.")
+
+
+class LastAdministrator(Conflict):
+    code = "last_administrator"
+
+    def __init__(self, person: User) -> None:
+        super().__init__(
+            f"{person.email} is the only administrator who can log in. Make somebody else an administrator first."
+        )
+
+
+class NotAnAdministrator(DomainError):
+    code = "permission_denied"
+
+    def __init__(self) -> None:
+        super().__init__("Only administrators may do this. Ask one of them.")
+
+
+def list_people(search: str = "") -> QuerySet[User]:
+    """Everybody, or those with this in their name or address."""
+    people = User.objects.order_by("email", "id")
+    if search:
+        people = people.filter(Q(email__icontains=search) | Q(display_name__icontains=search))
+    return people
+
+
+def change_person(
+    person_id: UUID,
+    *,
+    by: UUID,
+    is_active: bool | None = None,
+    is_auditor: bool | None = None,
+    is_staff: bool | None = None,
+) -> User:
+    """Let somebody in or not, and change their roles; None leaves as it is. by: the administrator who asks.
+
+    Raises UnknownPerson, LastAdministrator, and NotAnAdministrator where `by` is none (any more).
+    """
+    with transaction.atomic():
+        # One after the other: two administrators who demote each other at once leave one of them in office.
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_ROLES_LOCK])
+        if not _administrators().filter(pk=by).exists():
+            raise NotAnAdministrator
+        person = User.objects.select_for_update().filter(pk=person_id).first()
+        if person is None:
+            raise UnknownPerson(person_id)
+        was_active, was_administrator = person.is_active, person.is_active and person.is_staff
+        person.is_active = was_active if is_active is None else is_active
+        person.is_auditor = person.is_auditor if is_auditor is None else is_auditor
+        if is_staff is not None:
+            person.is_staff = person.is_superuser = is_staff
+        is_administrator = person.is_active and person.is_staff
+        if (
+            was_administrator
+            and not is_administrator
+            and not _administrators().exclude(pk=person_id).exists()
+        ):
+            raise LastAdministrator(person)
+        if was_active and not person.is_active:
+            _end_access(person)
+        person.save(
+            update_fields=["is_active", "is_auditor", "is_staff", "is_superuser", "session_generation"]
+        )
+    logger.info(
+        "Account %s was changed by account %s: active %s, auditor %s, administrator %s.",
+        person.pk,
+        by,
+        person.is_active,
+        person.is_auditor,
+        person.is_staff,
+    )
+    return person
+
+
+def _administrators() -> QuerySet[User]:
+    return User.objects.filter(is_active=True, is_staff=True)
+
+
+def _end_access(person: User) -> None:
+    person.session_generation += 1
+    ApiToken.objects.filter(user=person).delete()
