@@ -15,18 +15,17 @@ from django.db.models import QuerySet
 from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
-from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from backend import bootstrap
-from backend.accounts.models import User
 from backend.api.asking import person_asking
+from backend.api.audit_reading import put_on_record, visible_owner
 from backend.api.filters import ModelCallFilter, filter_parameters, filtered
 from backend.api.read_side import AFTER_PARAMETER, NOT_FOUND_REFUSAL, QUERY_REFUSALS, reading
-from backend.api.serializers import refusal
 from backend.audit.export import FORMATS
 from backend.bootstrap import audit_export
+from backend.domain.audit_trail import EXPORT
 from backend.domain.errors import InvalidInput, NotRecordedYet
 from backend.transparency.exporting import ExportSnapshot, NothingToExport
 from projections.model_calls import queries as model_calls
@@ -74,7 +73,6 @@ class AuditExportView(APIView):
                 OpenApiTypes.BINARY, "Made while it is sent: one that is cut off cannot be opened."
             ),
             **QUERY_REFUSALS,
-            **refusal(403, "Reading what others wrote cannot be recorded."),
             **NOT_FOUND_REFUSAL,
         },
     )
@@ -85,16 +83,15 @@ class AuditExportView(APIView):
             raise InvalidInput(
                 f"There is no format {wanted[:40]!r}. Choose one of {', '.join(FORMATS)}.", field="format"
             )
-        person = person_asking(request)
         kept_sizes = _kept_sizes(request)
         # Only to wait for `after`: the export then has one moment of its own.
         with reading(request, "model_calls"):
-            calls = filtered(ModelCallFilter, request, _visible_calls(person))
-        pieces = (
-            audit_export.csv(calls)
-            if wanted == "csv"
-            else _content(request, wanted, calls, person, kept_sizes)
-        )
+            calls = filtered(
+                ModelCallFilter,
+                request,
+                model_calls.list_model_calls(owner_id=visible_owner(person_asking(request))),
+            )
+        pieces = audit_export.csv(calls) if wanted == "csv" else _content(request, wanted, calls, kept_sizes)
         response = StreamingHttpResponse(_Begun(pieces), content_type=_MEDIA_TYPES[wanted])
         day = bootstrap.SystemClock().now().date().isoformat()
         response["Content-Disposition"] = f'attachment; filename="verbatim-audit-{day}.{_ENDINGS[wanted]}"'
@@ -102,19 +99,16 @@ class AuditExportView(APIView):
         return response
 
 
-def _visible_calls(person: User) -> QuerySet[Any]:
-    return model_calls.list_model_calls(owner_id=None if person.is_auditor or person.is_staff else person.pk)
-
-
 def _content(
-    request: Request, wanted: str, calls: QuerySet[Any], person: User, kept_sizes: Sequence[int]
+    request: Request, wanted: str, calls: QuerySet[Any], kept_sizes: Sequence[int]
 ) -> Iterator[bytes]:
     with ExitStack() as stack:
         try:
             snapshot = stack.enter_context(audit_export.open_export(calls, kept_sizes=kept_sizes))
         except NothingToExport as error:
             raise NotRecordedYet(str(error)) from error
-        record_foreign_reading(person, [owner for owner in snapshot.owner_ids() if owner != person.pk])
+        for owner_id in snapshot.owner_ids():
+            put_on_record(request, owner_id=owner_id, what=EXPORT, conversation_id=_conversation(request))
         yield from _pieces(request, wanted, snapshot)
 
 
@@ -125,16 +119,10 @@ def _pieces(request: Request, wanted: str, snapshot: ExportSnapshot) -> Iterator
     return audit_export.bundle(snapshot, picked=picked, at=bootstrap.SystemClock().now())
 
 
-def record_foreign_reading(reader: User, owner_ids: Sequence[UUID]) -> None:
-    """Record, before anything is handed out, that what these people wrote is read by somebody else.
-
-    Raises PermissionDenied where that cannot be done: nobody's words leave without a trace.
-    """
-    if owner_ids:
-        raise PermissionDenied(
-            f"This export holds what {len(owner_ids)} other people wrote, and that it is read cannot be recorded here. "
-            "Export the csv, which says nothing of what was said, or use `manage.py export_audit` on the machine."
-        )
+def _conversation(request: Request) -> UUID | None:
+    """The one conversation that is exported, where the filters name one; they have been found to fit."""
+    text = request.query_params.get("conversation")
+    return UUID(text.strip()) if text else None
 
 
 def _kept_sizes(request: Request) -> list[int]:

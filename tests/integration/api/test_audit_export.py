@@ -188,24 +188,67 @@ def test_an_auditor_has_everybodys_table(
     assert len(body_of(export(auditor, format="csv", after=sent["after"])).splitlines()) == 3
 
 
+def reads_of(person: Person, position: str) -> list[tuple[str, str, str | None]]:
+    """Who read what of this person's through the audit, and of which conversation."""
+    found = person.get("/api/me/audit-reads/", after=position)["results"]
+    return [(read["reader"]["email"], read["what"], read["conversation_id"]) for read in found]
+
+
+def end_of(database_url: str) -> str:
+    with psycopg.connect(database_url) as connection:
+        row = connection.execute("SELECT max(notification_id) FROM events").fetchone()
+    assert row is not None
+    return str(row[0])
+
+
 @pytest.mark.parametrize("wanted", ["jsonl", "bundle"])
-def test_what_others_wrote_leaves_with_a_trace_only(
-    wanted: str, ann: Person, auditor: Person, worker: StandInWorker, monkeypatch: pytest.MonkeyPatch
+def test_what_others_wrote_leaves_with_a_trace(
+    wanted: str, ann: Person, bob: Person, auditor: Person, worker: StandInWorker, fresh_database: str
 ) -> None:
-    sent = answered(ann, worker, "Of Ann")
-    own = answered(auditor, worker, "Of the auditor")
-    refused = problem_of(export(auditor, format=wanted, after=own["after"]), 403)
-    assert "cannot be recorded" in refused["detail"]
-    told: list[tuple[str, list[str]]] = []
-    monkeypatch.setattr(
-        audit_export_views,
-        "record_foreign_reading",
-        lambda reader, owners: told.append((reader.email, [str(owner) for owner in owners])),
-    )
+    answered(ann, worker, "Of Ann")
+    answered(auditor, worker, "Of the auditor")
+    sent = answered(bob, worker, "Of Bob")
     body = body_of(export(auditor, format=wanted, after=sent["after"]))
     text = bundles.unpacked(body)["events.jsonl"] if wanted == "bundle" else body
     assert b"Of Ann" in text
-    assert told == [("auditor@example.org", [ann.get("/api/me/")["id"]])]
+    end = end_of(fresh_database)
+    assert reads_of(ann, end) == reads_of(bob, end) == [("auditor@example.org", "export", None)]
+    assert reads_of(auditor, end) == []
+
+
+def test_the_trace_names_a_conversation_that_is_exported_by_itself(
+    ann: Person, bob: Person, auditor: Person, worker: StandInWorker, fresh_database: str
+) -> None:
+    answered(bob, worker)
+    sent = answered(ann, worker)
+    talk = ann.get(f"/api/model-calls/{sent['call_id']}/", after=sent["after"])["conversation_id"]
+    body_of(export(auditor, format="jsonl", conversation=talk))
+    end = end_of(fresh_database)
+    assert reads_of(ann, end) == [("auditor@example.org", "export", talk)]
+    assert reads_of(bob, end) == []
+
+
+def test_a_table_and_ones_own_leave_no_trace(
+    ann: Person, auditor: Person, worker: StandInWorker, fresh_database: str
+) -> None:
+    sent = answered(ann, worker)
+    body_of(export(auditor, format="csv", after=sent["after"]))
+    body_of(export(ann, format="bundle"))
+    assert reads_of(ann, end_of(fresh_database)) == []
+
+
+def test_nothing_is_handed_out_where_the_trace_cannot_be_kept(
+    ann: Person, auditor: Person, worker: StandInWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = answered(ann, worker)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise psycopg.OperationalError("the disk is full")
+
+    monkeypatch.setattr(audit_export_views, "put_on_record", refuse)
+    response = export(auditor, format="jsonl", after=sent["after"])
+    assert response.status_code == 503
+    assert b"Hello" not in response.content
 
 
 def test_an_empty_store_has_nothing_to_export(ann: Person) -> None:
