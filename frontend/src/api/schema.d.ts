@@ -2180,15 +2180,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOutput"];
                 };
             };
-            /** @description Reading what others wrote cannot be recorded. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOutput"];
-                };
-            };
             /** @description There is no such thing, or it is somebody else's. */
             404: {
                 headers: {

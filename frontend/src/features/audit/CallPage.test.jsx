@@ -65,7 +65,7 @@ describe('one’s own call', () => {
     expect(screen.getByText('1,200 tokens in · 40 out · first token after 1.0 s · 3.0 s in all')).toBeInTheDocument();
     expect(screen.getByRole('link', { name: 'Show it in its conversation' })).toHaveAttribute('href', '/c/c1?message=r2');
     expect(screen.getByRole('link', { name: 'All calls of this conversation' })).toHaveAttribute('href', '/audit/calls?conversation=c1');
-    expect(screen.queryByRole('link', { name: /All calls of Ada/ })).toBeNull();
+    expect(screen.queryByRole('link', { name: /All calls of ada@example.org/ })).toBeNull();
   });
 
   test('shows what was sent, with its verdict, and what was answered', async () => {
@@ -206,16 +206,16 @@ describe('somebody else’s call', () => {
 
   test('shows how it went, and asks for nothing of what was said', async () => {
     open();
-    expect(await screen.findByText(/A reply for Ada,/)).toBeInTheDocument();
+    expect(await screen.findByText(/A reply for ada@example.org,/)).toBeInTheDocument();
     expect(screen.getByRole('list', { name: 'Timeline of attempts' })).toBeInTheDocument();
     expect(screen.getByRole('list', { name: 'Recorded events' })).toHaveTextContent('ModelCallRequested.v2');
-    expect(screen.getByText(/Reading them is recorded: Ada will see that you did/)).toBeInTheDocument();
+    expect(screen.getByText(/Reading them is recorded: ada@example.org will see that you did/)).toBeInTheDocument();
     expect(calls.fetchPrompt).not.toHaveBeenCalled();
     expect(calls.fetchReplyEvents).not.toHaveBeenCalled();
     expect(audit.fetchReply).not.toHaveBeenCalled();
     expect(screen.queryByRole('button', { name: 'Replay this call…' })).toBeNull();
     expect(screen.queryByRole('link', { name: 'Show it in its conversation' })).toBeNull();
-    expect(screen.getByRole('link', { name: 'All calls of Ada' })).toHaveAttribute('href', '/audit/calls?user=ada');
+    expect(screen.getByRole('link', { name: 'All calls of ada@example.org' })).toHaveAttribute('href', '/audit/calls?user=ada');
   });
 
   test('is read when that is asked for, and the focus goes there', async () => {

@@ -23,11 +23,12 @@ export const SOURCES = { browser: 'Browser', api: 'API', openai: 'OpenAI endpoin
 export const shortId = (id) => id.slice(0, 8);
 
 /**
+ * By the address, since two people may go by the same name.
  * @param {Somebody|null|undefined} somebody
  * @param {string} id
  */
 export function nameOfSomebody(somebody, id) {
-  return somebody?.display_name || somebody?.email || shortId(id);
+  return somebody?.email || somebody?.display_name || shortId(id);
 }
 
 /**

@@ -46,11 +46,17 @@ export function AuditReadsSection() {
   );
 }
 
+/** Name and address, since two people may go by the same name. @param {AuditReading['reader']} reader */
+function nameOfReader({ id, email, display_name: name }) {
+  if (!email) return name || `Somebody whose account is gone (${id.slice(0, 8)})`;
+  return name ? `${name} (${email})` : email;
+}
+
 /** @param {{reading: AuditReading}} props */
 function Reading({ reading: { reader, at, call_id: callId, conversation_id: conversationId } }) {
   return (
     <li>
-      <strong>{reader.display_name || reader.email || `Somebody whose account is gone (${reader.id.slice(0, 8)})`}</strong>
+      <strong>{nameOfReader(reader)}</strong>
       <time dateTime={at}>{new Date(at).toLocaleString([], { dateStyle: 'medium', timeStyle: 'short' })}</time>
       <span className={styles.what}>
         {callId && <Link to={`/audit/calls/${callId}`}>A model call</Link>}

@@ -48,7 +48,7 @@ describe('who read my content', () => {
     vi.mocked(api.fetchAuditReads).mockResolvedValue(page([reading('1'), reading('2', { reader: left, call_id: null })]));
     show();
     const [first, second] = within(await list()).getAllByRole('listitem').map((item) => within(item));
-    expect(first?.getByText('Eve')).toBeInTheDocument();
+    expect(first?.getByText('Eve (eve@example.org)')).toBeInTheDocument();
     expect(first?.getByRole('link', { name: 'A model call' })).toHaveAttribute('href', '/audit/calls/k1');
     expect(first?.getByRole('link', { name: 'a conversation' })).toHaveAttribute('href', '/c/c1');
     expect(second?.getByText('Somebody whose account is gone (0f0f0f0f)')).toBeInTheDocument();
@@ -68,7 +68,7 @@ describe('who read my content', () => {
     queryClient.setQueryData(['conversations', 'active'], { rows: [], position: '1', next: null });
     vi.mocked(api.fetchAuditReads).mockResolvedValue(page([reading('1')]));
     receiveChange({ position: '10', kind: 'audit_read', conversation_id: 'c1' });
-    expect(within(await list()).getByText('Eve')).toBeInTheDocument();
+    expect(within(await list()).getByText('Eve (eve@example.org)')).toBeInTheDocument();
     expect(queryClient.getQueryState(['conversations', 'active'])?.isInvalidated).toBe(false);
   });
 
