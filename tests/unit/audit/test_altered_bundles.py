@@ -26,12 +26,14 @@ from tests.support.bundles import (
     bundle_of,
     checkpoint_of,
     covered_up,
+    exported,
     recorded,
     repacked,
     signature_of,
     unpacked,
     verify,
 )
+from tests.support.external_calls import external_call
 from tools.verbatim_verify import ENDS
 
 Lines = list[dict[str, Any]]
@@ -177,6 +179,35 @@ def test_any_event_moved_doubled_or_left_out_is_found(one: int, other: int, how:
     assert verified.problems
 
 
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_no_nonsense_in_a_payload_stops_the_verification(data: st.DataObject, tmp_path: Path) -> None:
+    """Even where the log itself holds the nonsense, so that only what events mean can be at fault."""
+    index = data.draw(st.integers(0, LOG.size - 1))
+    event = LOG.all_events[index]
+    payload = json.loads(event.payload)
+    inner = payload["prompt_request"] if "prompt_request" in payload and data.draw(st.booleans()) else payload
+    name = data.draw(st.sampled_from(sorted(inner)))
+    if data.draw(st.booleans()):
+        inner[name] = data.draw(ANYTHING)
+    else:
+        del inner[name]
+    changed = replace(event, payload=json.dumps(payload).encode())
+    log = Log([changed if each.index == index else each for each in LOG.all_events])
+    verified = verify(bundle_of(log), tmp_path)
+    assert verified.status in (0, 1)
+    assert verified.lines[-1] == (
+        "Everything holds." if not verified.status else f"{len(verified.problems):,} problems."
+    )
+
+
 def without(index: int) -> bytes:
     """The bundle without an event and its proof, everything else made to fit by somebody without the key."""
     bundle = altered(BUNDLE, "events.jsonl", lambda lines: lines.pop(index))
@@ -209,7 +240,7 @@ def test_a_calls_end_left_out_with_its_proof_is_missed(tmp_path: Path) -> None:
     assert verified.status == 1
     stream = LOG.all_events[end].stream
     assert any(
-        line.startswith(f"call {stream}, position ") and "expected one end for each" in line
+        line.startswith("call at ") and f"stream {stream}, " in line and "expected one end for each" in line
         for line in verified.problems
     )
     assert "manifest.sig: it was signed for another manifest." in verified.problems
@@ -221,7 +252,7 @@ def test_a_reply_left_out_with_its_proof_is_missed(tmp_path: Path) -> None:
         verified = verify(without(reply.index), tmp_path)
         assert verified.status == 1
         call = json.loads(reply.payload)["call_id"]
-        assert any(line.startswith(f"call {call}, position ") for line in verified.problems) or any(
+        assert any(line.startswith("call at ") and call in line for line in verified.problems) or any(
             line.startswith("position ") for line in verified.problems
         )
 
@@ -249,9 +280,7 @@ def test_a_prompt_whose_digest_was_recorded_differently_is_named(tmp_path: Path)
     verified = verify(bundle_of(log), tmp_path)
     assert verified.status == 1
     (problem,) = verified.problems
-    assert problem.startswith(
-        f"call {event.stream}, {position(index)}: its prompt is not what was sent; recorded 0000"
-    )
+    assert problem.startswith(f"call at {position(index)}: its prompt is not what was sent; recorded 0000")
 
 
 # ---- checkpoints and keys ------------------------------------------------------------------------
@@ -365,6 +394,56 @@ def test_what_was_erased_is_reported_and_holds(tmp_path: Path) -> None:
     assert (verified.status, verified.problems) == (0, [])
     assert any(line.startswith("prompts erased: ") for line in verified.lines)
     assert any("events are erased: their digests are in the log" in line for line in verified.lines)
+
+
+def retried(*ends: tuple[int, bool], erased: bool = False) -> Log:
+    """A program's call of as many attempts as there are ends. ends: number, and whether it is for good."""
+    (asked,) = exported([external_call("{}")])
+    payloads = [(asked.topic, asked.payload)]
+    for place, (attempt, final) in enumerate(ends, start=1):
+        payloads.append(("ModelCallStarted.v1", json.dumps({"attempt": place}).encode()))
+        told = {"attempt": attempt, "final": final}
+        payloads.append(
+            ("ModelCallCompleted.v1" if final else "ModelCallFailed.v1", json.dumps(told).encode())
+        )
+    return Log(
+        [
+            ExportedEvent(
+                version,
+                version - 1,
+                asked.stream,
+                version,
+                topic,
+                erased_payload(payload) if erased else payload,
+            )
+            for version, (topic, payload) in enumerate(payloads, start=1)
+        ]
+    )
+
+
+@pytest.mark.parametrize("erased", [False, True])
+@pytest.mark.parametrize(
+    ("ends", "holds"),
+    [
+        ([(1, True)], True),
+        ([(1, False), (2, True)], True),
+        ([(1, False), (2, False), (3, True)], True),
+        ([(1, False), (2, False)], False),
+        ([(1, True), (2, True)], False),
+        ([(1, True), (2, False)], False),
+        ([(2, False), (1, True)], False),
+    ],
+)
+def test_every_attempt_has_one_end_and_the_last_is_for_good(
+    ends: list[tuple[int, bool]], holds: bool, erased: bool, tmp_path: Path
+) -> None:
+    verified = verify(bundle_of(retried(*ends, erased=erased)), tmp_path)
+    if holds or erased:  # what is erased no longer says which attempt it was
+        assert (verified.status, verified.problems) == (0, [])
+    else:
+        assert verified.status == 1
+        (problem,) = verified.problems
+        assert problem.endswith("expected one end for each, the last one for good.")
 
 
 def test_what_was_erased_by_nobody_is_a_problem(tmp_path: Path) -> None:
