@@ -28,7 +28,7 @@ def _(command: c.RecordAuditRead) -> Handle:
         trail = _trail(handling, command.owner_id, today)
         day_before = _trail(handling, command.owner_id, yesterday) if yesterday != today else None
         if trail is None:
-            trail = AuditTrail.open(owner_id=command.owner_id, day=today, stamp=stamp)
+            trail = AuditTrail.begin(owner_id=command.owner_id, day=today, stamp=stamp)
         recorded = trail.record_read(
             reader_id=command.reader_id,
             conversation_id=command.conversation_id,

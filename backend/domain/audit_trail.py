@@ -48,7 +48,7 @@ class AuditTrail(BaseAggregate[UUID]):
         self.last_recorded: dict[Reading, datetime] = {}
 
     @classmethod
-    def open(cls, *, owner_id: UUID, day: date, stamp: Stamp) -> AuditTrail:
+    def begin(cls, *, owner_id: UUID, day: date, stamp: Stamp) -> AuditTrail:
         """A trail without readings."""
         return cls._create(
             e.AuditTrailOpened,

@@ -185,6 +185,7 @@ export function runner(fields) {
 export function ledgerRow(fields) {
   return {
     owner_id: 'ada',
+    user: null,
     conversation_id: 'c1',
     reply_id: `reply of ${fields.id}`,
     purpose: 'reply',

@@ -161,4 +161,4 @@ def test_an_event_of_a_trail_that_exists_is_a_conflict_like_any_other() -> None:
     desk = Desk()
     desk.look()
     with pytest.raises(AppendConflict):
-        desk.store.append(AuditTrail.open(owner_id=OWNER, day=NOON.date(), stamp=stamper()))
+        desk.store.append(AuditTrail.begin(owner_id=OWNER, day=NOON.date(), stamp=stamper()))

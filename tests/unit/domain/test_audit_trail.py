@@ -139,7 +139,7 @@ def test_something_that_nobody_can_read_is_refused() -> None:
 
 def test_a_trail_is_one_persons_on_one_day() -> None:
     day = date(2026, 1, 2)
-    trail = AuditTrail.open(owner_id=OWNER, day=day, stamp=stamper())
+    trail = AuditTrail.begin(owner_id=OWNER, day=day, stamp=stamper())
     assert (trail.id, trail.owner_id, trail.day) == (trail_id(OWNER, day), OWNER, "2026-01-02")
     others = {trail_id(STRANGER, day), trail_id(OWNER, date(2026, 1, 3)), OWNER}
     assert trail.id not in others

@@ -39,7 +39,8 @@ function prompt(messages, settings = {}, fields = {}) {
 
 /** @type {ModelCall} */
 const CALL = {
-  id: 'k2', owner_id: 'ada', conversation_id: 'c1', reply_id: 'r2', purpose: 'reply', source: 'browser', model: 'small',
+  id: 'k2', user: null,
+  owner_id: 'ada', conversation_id: 'c1', reply_id: 'r2', purpose: 'reply', source: 'browser', model: 'small',
   requested_at: '2026-03-10T09:00:00Z', started_at: '2026-03-10T09:00:01Z', ended_at: '2026-03-10T09:00:04Z',
   outcome: 'complete', cancel_requested: false, duration_ms: 3000, first_token_ms: 1000,
   usage: { prompt_tokens: 1200, completion_tokens: 40 }, usage_source: 'runner', finish_reason: 'stop', error: null,
