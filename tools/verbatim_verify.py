@@ -452,13 +452,16 @@ class Event:
 
 @dataclass
 class Call:
-    """A model call. where: of its request, for people. started, ended: its attempts' numbers; None for erased ones."""
+    """A model call. where: of its request, for people. started, ended: its attempts' numbers.
+
+    finals: for each end, whether no further attempt follows. None, in all of them, for what is erased.
+    """
 
     where: str
     request: dict[str, Any] | None
     started: list[int | None] = field(default_factory=list)
     ended: list[int | None] = field(default_factory=list)
-    finals: int = 0
+    finals: list[bool | None] = field(default_factory=list)
     verdict: str = ""
 
 
@@ -751,7 +754,7 @@ class Verification:
 
     def take_call_event(self, event: Event, payload: dict[str, Any] | None) -> None:
         if event.name == "ModelCallRequested":
-            call = self.calls[event.stream] = Call(f"call {event.stream}, {event}", payload)
+            call = self.calls[event.stream] = Call(f"call at {event}", payload)
             if payload is not None and payload["prompt_request"]["raw_body"] is not None:
                 # Explained by itself, and possibly large: checked now, so that it need not be kept.
                 call.verdict = self.compare_prompt(call, [])
@@ -764,7 +767,7 @@ class Verification:
             call.started.append(None if payload is None else payload["attempt"])
         elif event.name in ENDS:
             call.ended.append(None if payload is None else payload["attempt"])
-            call.finals += 1 if payload is None else payload["final"]
+            call.finals.append(None if payload is None else payload["final"])
 
     # ---- streams and calls ----
 
@@ -791,18 +794,18 @@ class Verification:
 
     def check_calls(self) -> None:
         for stream, call in self.calls.items():
-            self.check_attempts(stream, call)
-            self.check_reply(stream, call)
-            if call.request is None:
-                call.verdict = "erased"
-            elif not call.verdict and call.request["conversation_id"] is None:
-                call.verdict = "opaque (the record does not hold what was sent)"
-            elif not call.verdict:
-                try:
-                    call.verdict = self.compare_prompt(call, self.chain_of(call.request))
-                except Wrong as error:
-                    self.problem(call.where, f"its prompt cannot be rebuilt: {error}")
-                    call.verdict = "different"
+            try:
+                self.check_attempts(stream, call)
+                self.check_reply(stream, call)
+                call.verdict = call.verdict or self.verdict_of(call)
+            except Wrong as error:
+                self.problem(call.where, f"its prompt cannot be rebuilt: {error}")
+                call.verdict = "different"
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                self.problem(
+                    call.where, f"its events do not fit each other ({type(error).__name__}: {error})"
+                )
+                call.verdict = "different"
             self.verdicts[f"prompts {call.verdict}"] += 1
         for stream, conversation in self.conversations.items():
             if conversation.erased and not conversation.erasure_recorded:
@@ -812,19 +815,29 @@ class Verification:
                     "it is erased, and no ConversationErased event says who did it",
                 )
 
+    def verdict_of(self, call: Call) -> str:
+        if call.request is None:
+            return "erased"
+        if call.request["conversation_id"] is None:
+            return "opaque (the record does not hold what was sent)"
+        return self.compare_prompt(call, self.chain_of(call.request))
+
     def check_attempts(self, stream: str, call: Call) -> None:
+        """One end for each start, or a single end before any; the last one for good, and no other. None: erased."""
         never_started = not call.started and len(call.ended) == 1 and call.ended[0] in (0, None)
-        if call.finals == 1 and (never_started or len(call.started) == len(call.ended)):
-            known = [(a, b) for a, b in zip(call.started, call.ended) if a is not None and b is not None]
-            if all(a == b for a, b in known):
-                return
-        running = call.finals == 0 and 0 <= len(call.started) - len(call.ended) <= 1
+        paired = len(call.started) == len(call.ended) and all(
+            None in (start, end) or start == end for start, end in zip(call.started, call.ended)
+        )
+        *earlier, last = call.finals or [False]
+        if (never_started or paired) and last is not False and True not in earlier:
+            return
+        running = True not in call.finals and 0 <= len(call.started) - len(call.ended) <= 1
         if running and stream in self.running:
             self.verdicts["calls still running at the export"] += 1
             return
         self.problem(
             call.where,
-            f"attempts started {call.started}, ended {call.ended}, of them {call.finals} for good; "
+            f"attempts started {call.started}, ended {call.ended}, for good {call.finals}; "
             "expected one end for each, the last one for good",
         )
 
@@ -842,7 +855,7 @@ class Verification:
                 call.where,
                 f"its reply {request['reply_id']} is not in conversation {request['conversation_id']}",
             )
-        elif bool(reply.said) != bool(call.finals) and stream not in self.running:
+        elif bool(reply.said) != (True in call.finals) and stream not in self.running:
             there, missing = ("reply", "end") if reply.said else ("end", "reply")
             self.problem(call.where, f"its {there} is there, its {missing} is missing")
 

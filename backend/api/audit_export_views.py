@@ -36,7 +36,6 @@ _MEDIA_TYPES: Final = {
     "bundle": "application/zip",
 }
 _ENDINGS: Final = {"jsonl": "jsonl", "csv": "csv", "bundle": "zip"}
-_NOT_FILTERS: Final = frozenset({"format", "kept", "after"})
 _MOST_KEPT: Final = 100
 
 
@@ -115,7 +114,8 @@ def _content(
 def _pieces(request: Request, wanted: str, snapshot: ExportSnapshot) -> Iterator[bytes]:
     if wanted == "jsonl":
         return audit_export.jsonl(snapshot)
-    picked = {name: str(value) for name, value in request.query_params.items() if name not in _NOT_FILTERS}
+    given = request.query_params
+    picked = {name: given[name] for name in ModelCallFilter.base_filters if given.get(name)}
     return audit_export.bundle(snapshot, picked=picked, at=bootstrap.SystemClock().now())
 
 

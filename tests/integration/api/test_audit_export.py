@@ -78,7 +78,7 @@ def test_a_call_brings_its_conversation_and_what_that_goes_on_from(
     sent = ann.send(twice["id"], "And then?")
     after = worker.answer(sent["call_id"], "That was all.")
     answered(ann, worker, "Something else")
-    body = body_of(export(ann, format="bundle", after=after, conversation=twice["id"]))
+    body = body_of(export(ann, format="bundle", after=after, conversation=twice["id"], nonsense="1"))
     found = verified(body, tmp_path)
     assert (found.status, found.problems) == (0, [])
     assert "prompts identical: 1" in found.lines

@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 
 from backend.audit import merkle
 from backend.domain.events import ModelCallRequested
-from backend.domain.prompt_request import PromptRequest, Trimming
+from backend.domain.prompt_request import CLIENT_BUILDER, CLIENT_SERIALIZER, PromptRequest, Trimming
 from backend.event_store.codec import revive, to_plain
 from backend.event_store.mapper import encode_payload
 from backend.prompting.build import CannotRebuildPrompt, StreamSlice, build_prompt
 from backend.prompting.canonical import canonical_bytes
+from backend.prompting.client_body import body_of_client
 from tests.contract.golden import samples
 from tests.integration.projections.stories import told_in_memory
 from tests.support.bundles import KEY, Log, bundle_of, exported, recorded, tree_hash, verify
@@ -229,6 +230,20 @@ def test_calls_of_programs_are_checked_by_their_own_bytes(tmp_path: Path) -> Non
 def test_only_the_outermost_model_of_a_programs_call_is_replaced(raw: str, sent: str) -> None:
     request = {"raw_body": raw, "model": "y", "builder": "client/1", "serializer": "as-received/1"}
     assert verifier.prompt_bytes(request, []).decode() == sent
+
+
+@settings(deadline=None)
+@given(st.dictionaries(st.text(), JSON), st.text(), st.text(), st.sampled_from([None, 2]), st.booleans())
+def test_programs_bodies_become_what_the_product_makes_of_them(
+    body: dict[str, Any], named: str, model: str, indent: int | None, ascii_only: bool
+) -> None:
+    raw = json.dumps({**body, "model": named}, indent=indent, ensure_ascii=ascii_only)
+    request = PromptRequest(None, 0, model, {}, CLIENT_BUILDER, CLIENT_SERIALIZER, raw_body=raw)
+    try:
+        expected = body_of_client(request)
+    except UnicodeEncodeError:
+        return  # half of a character, which no client can send
+    assert verifier.prompt_bytes(plain(request), []) == expected
 
 
 def test_an_unknown_builder_is_named() -> None:
