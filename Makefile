@@ -24,7 +24,7 @@ help:
 	@echo "make lint       all checks of the source text"
 	@echo "make bench      the measurements in tests/bench/"
 	@echo "make chaos      kills every part at random during fifty replies; nothing may be missing (SEED=7 SECONDS=120)"
-	@echo "make verify     proves that every recorded model call can be rebuilt"
+	@echo "make verify     proves that every recorded model call can be rebuilt, and that no event was changed"
 
 check-python:
 	@$(PYTHON) $(NEW_ENOUGH) >/dev/null 2>&1 || { \
@@ -69,3 +69,4 @@ chaos: check-python
 verify: check-python
 	$(INSTALL) run
 	$(MANAGE) verify prompts --all
+	$(MANAGE) verify log

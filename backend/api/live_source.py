@@ -29,10 +29,11 @@ from projections.transcript import queries as transcript
 _FOLLOWED: Final = frozenset(
     {"live_changes", "conversation_list", "transcript", "model_calls", "replays", "audit_reads"}
 )
-_WITH_MESSAGE: Final = frozenset({"user_message_sent", "reply_requested", "reply_recorded"})
-_UNTOLD: Final = frozenset(
-    {"audit_trail_opened"}
-)  # of a reading its owner hears; where it is filed is our affair
+_WITH_MESSAGE: Final = frozenset(
+    {"user_message_sent", "message_imported", "reply_requested", "reply_recorded"}
+)
+# Of a reading its owner hears; where it is filed is our affair.
+_UNTOLD: Final = frozenset({"audit_trail_opened"})
 BATCH: Final = 500
 
 

@@ -15,6 +15,7 @@ from rest_framework import serializers
 from backend.api.people_shown import SomebodyOutput
 from backend.api.serializers import ForkOriginOutput, SettingsOutput
 
+ROLES = ("user", "assistant", "system", "tool")
 _OUTCOMES = ("pending", "complete", "truncated", "cancelled", "interrupted", "failed")
 _POSITION_HELP = "Of the read model, from the same moment as the rows."
 
@@ -118,7 +119,7 @@ class MessageOutput(_Output):
 
     id = serializers.UUIDField()
     parent_id = serializers.UUIDField(allow_null=True)
-    role = serializers.ChoiceField(("user", "assistant"))
+    role = serializers.ChoiceField(ROLES)
     content = serializers.CharField()
     reasoning = serializers.CharField()
     tool_calls = serializers.JSONField()
@@ -169,7 +170,7 @@ class TranscriptPageOutput(_PageOutput):
 class TreeNodeOutput(_Output):
     id = serializers.UUIDField()
     parent_id = serializers.UUIDField(allow_null=True)
-    role = serializers.ChoiceField(("user", "assistant"))
+    role = serializers.ChoiceField(ROLES)
     at = serializers.DateTimeField()
     outcome = serializers.ChoiceField(_OUTCOMES, allow_null=True)
     excerpt = serializers.CharField(help_text="How the text begins, on one line, at most 120 characters.")

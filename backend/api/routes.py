@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django.urls import path
 
+from backend.api.audit_export_views import AuditExportView
+from backend.api.audit_log_views import CheckpointView, LogStateView, ProofView
 from backend.api.audit_views import AuditConversationEventsView, MyAuditReadsView
 from backend.api.branch_views import (
     ContinueReplyView,
@@ -39,6 +41,7 @@ from backend.api.replay_queries import ConversationReplaysView, ReplayView
 from backend.api.replay_views import CancelReplayView, ResumeReplayView, StartReplayView
 from backend.api.search_view import SearchView
 from backend.api.time_views import ConversationAsOfView
+from backend.api.token_views import TokenListView, TokenView
 
 
 class ConversationListView(StartConversationMixin, ListConversationsMixin):
@@ -78,11 +81,17 @@ urlpatterns = [
     path(f"{_CONVERSATION}export/json/", ExportJsonView.as_view(), name="export-json"),
     path("presets/", PresetListView.as_view(), name="presets"),
     path("presets/<uuid:preset_id>/", PresetView.as_view(), name="preset"),
+    path("tokens/", TokenListView.as_view(), name="tokens"),
+    path("tokens/<str:token_id>/", TokenView.as_view(), name="token"),
     path("models/", ModelListView.as_view(), name="models"),
     path("model-calls/", ModelCallListView.as_view(), name="model-calls"),
     path("model-calls/<uuid:call_id>/", ModelCallView.as_view(), name="model-call"),
     path("model-calls/<uuid:call_id>/cancel/", CancelModelCallView.as_view(), name="cancel-model-call"),
     path("model-calls/<uuid:call_id>/prompt/", PromptView.as_view(), name="prompt"),
+    path("model-calls/<uuid:call_id>/proof/", ProofView.as_view(), name="model-call-proof"),
+    path("audit/export/", AuditExportView.as_view(), name="audit-export"),
+    path("audit/log/", LogStateView.as_view(), name="audit-log"),
+    path("audit/checkpoint/", CheckpointView.as_view(), name="audit-checkpoint"),
     path("model-calls/<uuid:call_id>/reply/", ReplyView.as_view(), name="call-reply"),
     path("model-calls/<uuid:call_id>/raw/", RawPromptView.as_view(), name="raw-prompt"),
     path(f"audit/{_CONVERSATION}events/", AuditConversationEventsView.as_view(), name="audited-events"),

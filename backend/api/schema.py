@@ -100,11 +100,72 @@ _READYZ: Final = {
         },
     }
 }
+_OPENAI_ERRORS: Final = {
+    status: {"content": _OBJECT, "description": words}
+    for status, words in (
+        (
+            "400",
+            "The body cannot be read or does not fit, or the context is full (`context_length_exceeded`).",
+        ),
+        ("401", "The API token is missing, wrong or revoked. Sessions are not accepted here."),
+        ("404", "There is no such model (`model_not_found`)."),
+        ("413", "The body is larger than 8 MB."),
+        ("429", "Too many calls at the same time; see Retry-After."),
+        ("502", "The model runner failed."),
+        ("503", "The model runner or the database does not answer; see Retry-After."),
+        ("504", "The model runner fell silent."),
+    )
+}
+_V1_MODELS: Final = {
+    "get": {
+        "operationId": "openai_list_models",
+        "description": "OpenAI's list of models: all that can be asked for at /v1/chat/completions.",
+        "tags": ["openai"],
+        "security": [{"token": []}],
+        "responses": {
+            "200": {"content": _OBJECT, "description": "The models."},
+            "401": _OPENAI_ERRORS["401"],
+        },
+    }
+}
+_V1_COMPLETIONS: Final = {
+    "post": {
+        "operationId": "openai_chat_completions",
+        "description": "OpenAI's chat completions, streaming or not. The body (8 MB at most) goes to the model runner byte "
+        "for byte; `model`, `messages` and `stream` are read, `n` must be 1. Each request is a recorded model call: "
+        "see the headers X-Model-Call-Id and X-Conversation-Id. Errors have OpenAI's shape.",
+        "tags": ["openai"],
+        "security": [{"token": []}],
+        "parameters": [
+            {
+                "in": "header",
+                "name": "X-Archive-Conversation",
+                "schema": {"type": "string", "enum": ["1"]},
+                "description": "A conversation that begins with this call begins in the archive.",
+            }
+        ],
+        "requestBody": {"required": True, "content": _OBJECT},
+        "responses": {
+            "200": {
+                "content": {**_OBJECT, "text/event-stream": {"schema": {"type": "string"}}},
+                "description": "The answer, or its stream.",
+            },
+            **_OPENAI_ERRORS,
+        },
+    }
+}
 
 
 def describe_plain_views(
     result: dict[str, Any], generator: Any, request: Any, public: bool
 ) -> dict[str, Any]:
     """A hook of the schema's generator: adds the addresses it does not know."""
-    paths = {**result["paths"], "/api/live/": _LIVE, "/healthz": _HEALTHZ, "/readyz": _READYZ}
+    paths = {
+        **result["paths"],
+        "/api/live/": _LIVE,
+        "/healthz": _HEALTHZ,
+        "/readyz": _READYZ,
+        "/v1/models": _V1_MODELS,
+        "/v1/chat/completions": _V1_COMPLETIONS,
+    }
     return {**result, "paths": dict(sorted(paths.items()))}

@@ -35,6 +35,9 @@ _Q_HELP: Final = (
 )
 
 
+WRITERS: Final = ("user", "assistant")
+
+
 class SearchedConversationOutput(serializers.Serializer[Any]):
     id = serializers.UUIDField(source="conversation_id")
     title = serializers.CharField()
@@ -42,7 +45,7 @@ class SearchedConversationOutput(serializers.Serializer[Any]):
 
 class SearchedMessageOutput(serializers.Serializer[Any]):
     id = serializers.UUIDField(source="message_id")
-    role = serializers.ChoiceField(("user", "assistant"))
+    role = serializers.ChoiceField(WRITERS)
     at = serializers.DateTimeField()
     model = serializers.CharField(allow_null=True)
     outcome = serializers.CharField(allow_null=True, help_text="Null for a user's message.")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from backend.application.dispatch import Handle, handler_of
 from backend.application.execution import Handling
 from backend.application.ports import Answer, ClaimFence, Companion, QueueCall
-from backend.application.recorded import reply_companions
+from backend.application.recorded import prefix_companions, reply_companions
 from backend.application.titling import TITLE_PURPOSE, title_call
 from backend.domain import commands as c
 from backend.domain.conversation import Conversation
@@ -71,7 +71,7 @@ def _(command: c.RecordModelCallResult) -> Handle:
                 stamp=handling.stamp,
             )
             changed.insert(0, conversation)
-            companions += reply_companions(conversation, call.reply_id)
+            companions += [*reply_companions(conversation, call.reply_id), *prefix_companions(loaded, call)]
             if (asked := title_call(loaded, call, handling)) is not None:
                 changed.append(asked)
                 companions.append(QueueCall.of(asked))

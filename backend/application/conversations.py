@@ -88,7 +88,8 @@ class Conversations:
                 self._ended_calls.move_to_end(call_id)
                 return ended
         call = self._store.read_call(call_id)
-        if call.is_final:  # then nothing about it will change
+        # Then nothing about it will change. What a client sent may be large, and is no use to others.
+        if call.is_final and call.prompt_request.raw_body is None:
             with self._lock:
                 self._ended_calls[call_id] = call
                 if len(self._ended_calls) > KEPT_CALLS:

@@ -19,10 +19,13 @@ from backend.application.ports import EventStore
 from backend.domain import events as e
 from backend.domain.conversation import Conversation
 from backend.domain.errors import UnknownConversation
-from backend.domain.message_tree import Node
+from backend.domain.imported import text_of_imported
+from backend.domain.message_tree import ASSISTANT, Node
+from backend.domain.outcomes import COMPLETE
 from backend.prompting.build import StreamSlice
 
 FORMAT: Final = "verbatim-conversation/1"
+_WRITERS: Final = {"user": "You", "system": "Instruction", "tool": "Tool"}
 # A row of backticks with another one behind it on the line is code within a line and begins no block.
 _FENCE = re.compile(r"^[ ]{0,3}(?P<mark>`{3,}+(?=[^`\n]*$)|~{3,}+)(?P<rest>.*)$", re.MULTILINE)
 _NOT_FOR_NAMES = re.compile(r"[^a-z0-9]+")
@@ -133,7 +136,7 @@ def _joined(path: Sequence[Node]) -> Iterator[tuple[int, list[Node]]]:
 def _message_as_markdown(place: int, said: Sequence[Mapping[str, Any]]) -> str:
     """One message, or a reply with what goes on from it. Only the last of them ended for good."""
     first, last = said[0], said[-1]
-    who = "You" if first["role"] == "user" else (first["model"] or "Model")
+    who = _WRITERS.get(first["role"]) or first["model"] or "Model"
     # What it goes on from stands in a branch above.
     goes_on = f" · goes on from message {place - 1}" if first["continues"] else ""
     note = f" · {last['outcome']}" if last["outcome"] not in {None, "complete"} else ""
@@ -158,6 +161,8 @@ def _messages(export: Exported) -> Iterator[tuple[UUID, dict[str, Any]]]:
             match event:
                 case e.UserMessageSent():
                     yield event.message_id, _message(part.conversation_id, event, None, None)
+                case e.MessageImported():
+                    yield event.message_id, _imported(part.conversation_id, event)
                 case e.ReplyRequested():
                     end = recorded.get(event.reply_id)
                     yield (
@@ -199,6 +204,30 @@ def _message(
         "replay": None
         if isinstance(event, e.UserMessageSent) or event.replay is None
         else {"replay_id": str(event.replay.replay_id), "turn": event.replay.turn},
+    }
+
+
+def _imported(conversation_id: UUID, event: e.MessageImported) -> dict[str, Any]:
+    """A message from elsewhere: `parts` holds what is more than a text."""
+    return {
+        "id": str(event.message_id),
+        "parent_id": None if event.parent_id is None else str(event.parent_id),
+        "conversation_id": str(conversation_id),
+        "version": event.originator_version,
+        "at": event.timestamp.isoformat().replace("+00:00", "Z"),
+        "role": event.role,
+        "content": text_of_imported(event.content),
+        "parts": None if isinstance(event.content, str) else event.content,
+        "source": event.source,
+        "reasoning": "",
+        "tool_calls": [],
+        "outcome": COMPLETE if event.role == ASSISTANT else None,
+        "finish_reason": None,
+        "error": None,
+        "call_id": None,
+        "model": None,
+        "continues": None,
+        "replay": None,
     }
 
 

@@ -8,6 +8,7 @@ from backend.application import (
     call_handlers,
     conversation_handlers,
     message_handlers,
+    outside_handlers,
     replay_handlers,
 )
 from backend.application.dispatch import handler_of
@@ -21,6 +22,7 @@ HANDLER_MODULES = (
     branch_handlers,
     replay_handlers,
     call_handlers,
+    outside_handlers,
     audit_handlers,
 )
 """Imported so that every command has its handler."""

@@ -11,12 +11,14 @@ from uuid import UUID
 from backend.application.conversations import Conversations
 from backend.application.ports import EventStore, StoredEventRow
 from backend.domain.conversation import Conversation
-from backend.domain.errors import UnknownConversation
+from backend.domain.errors import NotRecordedYet, UnknownConversation
 from backend.domain.model_call import ModelCall
 from backend.prompting.build import Prompt, StreamSlice, build_prompt
+from backend.prompting.client_body import prompt_of_client
 from backend.prompting.prefixes import PromptBytes
 
 MOST_EVENTS_OF_A_CALL = 1000
+EVENTS_AT_ONCE = 200
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,8 @@ def load_own_conversation(
 
 def rebuild_prompt(store: EventStore, call: ModelCall) -> RebuiltPrompt:
     """Build a recorded call's prompt again from the events. Raises CannotRebuildPrompt."""
+    if call.prompt_request.raw_body is not None:
+        return RebuiltPrompt(call, prompt_of_client(call.prompt_request))
     if call.conversation_id is None:
         raise UnknownConversation(call.id)
     history = store.read_history(call.conversation_id, up_to_version=call.prompt_request.version)
@@ -80,6 +84,9 @@ def rebuild_prompt(store: EventStore, call: ModelCall) -> RebuiltPrompt:
 
 def prompt_to_send(conversations: Conversations, call: ModelCall) -> PromptToSend:
     """As rebuild_prompt, quickly: from what is kept of the conversation. Raises CannotRebuildPrompt."""
+    if call.prompt_request.raw_body is not None:
+        prompt = prompt_of_client(call.prompt_request)
+        return PromptToSend(call, PromptBytes(prompt.body, prompt.body_sha256))
     if call.conversation_id is None:
         raise UnknownConversation(call.id)
     prompts = conversations.prompts_of(call.conversation_id, call.prompt_request.version)
@@ -99,6 +106,33 @@ def call_event_ids(store: EventStore, call_id: UUID) -> dict[int, str]:
     """The id of each event of a call's stream, by its version."""
     rows = store.read_stream(call_id, 0, MOST_EVENTS_OF_A_CALL)
     return {row.version: str(row.payload["event_id"]) for row in rows}
+
+
+def proof_event(store: EventStore, call: ModelCall, wanted: str) -> StoredEventRow:
+    """The event that says that a call was requested, how it ended (terminal), or what came of it (reply).
+
+    Raises NotRecordedYet.
+    """
+    if wanted == "requested":
+        return store.read_stream(call.id, 0, 1)[0]
+    if wanted == "terminal":
+        ends = [
+            row for row in store.read_stream(call.id, 0, MOST_EVENTS_OF_A_CALL) if row.payload.get("final")
+        ]
+        if not ends:
+            raise NotRecordedYet(f"The model call {call.id} has not ended yet. Ask again when it has.")
+        return ends[-1]
+    if call.conversation_id is None or call.reply_id is None:
+        raise NotRecordedYet(
+            f"No reply of a conversation came of the model call {call.id}; its text stands in its terminal event."
+        )
+    version = call.prompt_request.version
+    while rows := store.read_stream(call.conversation_id, version, EVENTS_AT_ONCE):
+        for row in rows:
+            if row.topic.startswith("ReplyRecorded.") and row.payload["reply_id"] == str(call.reply_id):
+                return row
+        version = rows[-1].version
+    raise NotRecordedYet(f"The reply of the model call {call.id} is not recorded yet. Ask again when it is.")
 
 
 def conversation_events(

@@ -22,7 +22,7 @@ from backend.domain import commands as c
 from backend.domain import outcomes
 from backend.domain.conversation import Conversation, ReplyPlace
 from backend.domain.errors import UnknownModelCall
-from backend.domain.model_call import AttemptResult, ModelCall
+from backend.domain.model_call import EXTERNAL_PURPOSE, AttemptResult, ModelCall
 from backend.domain.values import check_content
 
 GO_ON = "Continue exactly where you stopped."
@@ -162,6 +162,9 @@ def _(command: c.CancelModelCall) -> Handle:
         call.end_attempt(AttemptResult(attempt=0, outcome=outcomes.CANCELLED), handling.stamp)
         changed: list[Conversation | ModelCall] = [call]
         companions: list[Companion] = [DequeueUnclaimedCall(call.id)]
+        if call.purpose == EXTERNAL_PURPOSE:
+            # A client waits for it, at the process that wanted to carry it out.
+            companions.append(AnnounceCancel(call.id))
         if call.conversation_id is not None and call.reply_id is not None:
             conversation = handling.load_own(call.conversation_id, command.owner_id).conversation
             conversation.record_reply(

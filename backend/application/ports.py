@@ -166,6 +166,34 @@ class QueueCall:
 
 
 @dataclass(frozen=True)
+class QueueOwnCall:
+    """Companion: as QueueCall, for a call that only this worker can carry out; ClaimLost where the worker is dead.
+
+    claimed: the worker holds it from the beginning, under claim 1.
+    """
+
+    call_id: UUID
+    conversation_id: UUID | None
+    owner_id: UUID
+    runner: str | None
+    worker: str
+    claimed: bool
+
+
+@dataclass(frozen=True)
+class KeepPrefixes:
+    """Companion: remembers by which digests a program's messages are found to go on from this conversation.
+
+    chains: the digest of all that was said up to a message, with that message. system_sha256: of the system prompt.
+    """
+
+    owner_id: UUID
+    conversation_id: UUID
+    chains: tuple[tuple[bytes, UUID], ...]
+    system_sha256: bytes
+
+
+@dataclass(frozen=True)
 class DequeueUnclaimedCall:
     """Companion: takes a call out of the queue that nobody has claimed, else ClaimLost is raised."""
 
@@ -226,6 +254,8 @@ class ReplayStepTaken:
 Companion = (
     Receipt
     | QueueCall
+    | QueueOwnCall
+    | KeepPrefixes
     | DequeueUnclaimedCall
     | AnnounceCancel
     | ClaimFence

@@ -83,7 +83,16 @@ class StillThere:
     """A sign of life without content: a comment ping, or response headers."""
 
 
-RunnerEvent = ResponseIdentity | Delta | ToolCallFragment | Finished | Usage | PromptProgress | StillThere
+@dataclass(frozen=True)
+class AsWritten:
+    """A whole piece of the answer as the runner wrote it, after the events that were read from it."""
+
+    data: str
+
+
+RunnerEvent = (
+    ResponseIdentity | Delta | ToolCallFragment | Finished | Usage | PromptProgress | StillThere | AsWritten
+)
 
 
 class RunnerFailure(Exception):
@@ -134,6 +143,14 @@ class ModelRunner(Protocol):
         The iterator simply ends at `[DONE]`, at a clean end of the stream, or where nothing more comes soon
         after Finished; whether the reply is complete is for the caller to say (it is, only if Finished was seen).
         Raises RunnerFailure for everything that goes wrong on the way.
+        """
+
+    def pass_chat(
+        self, body: bytes, *, whole: bool
+    ) -> AbstractAsyncContextManager[AsyncIterator[RunnerEvent]]:
+        """As stream_chat for a body that a program wrote, with AsWritten for each piece of the answer.
+
+        whole: the body asks for the answer in one piece, which is waited for as long as it may take.
         """
 
     async def list_models(self) -> tuple[RunnerModel, ...]:

@@ -17,6 +17,7 @@ from backend.domain import events as e
 from backend.domain.conversation import Conversation
 from backend.domain.conversation_changes import Settings
 from backend.domain.errors import InvalidInput, UnknownConversation, UnknownMessage
+from backend.domain.imported import text_of_imported
 from backend.domain.message_tree import MessageTree, Node
 from backend.prompting.build import StreamSlice
 
@@ -99,13 +100,15 @@ class _Made:
     """The events that made a message and, for a reply, ended it; and whose stream they are in."""
 
     conversation_id: UUID
-    event: e.UserMessageSent | e.ReplyRequested
+    event: e.UserMessageSent | e.MessageImported | e.ReplyRequested
     recorded: e.ReplyRecorded | None = None
 
     @property
     def text(self) -> str:
         if isinstance(self.event, e.UserMessageSent):
             return self.event.content
+        if isinstance(self.event, e.MessageImported):
+            return text_of_imported(self.event.content)
         return "" if self.recorded is None else self.recorded.content
 
 
@@ -170,7 +173,7 @@ def _made(history: Sequence[StreamSlice]) -> dict[UUID, _Made]:
     for part in history:
         for event in part.events:
             match event:
-                case e.UserMessageSent():
+                case e.UserMessageSent() | e.MessageImported():
                     made[event.message_id] = _Made(part.conversation_id, event)
                 case e.ReplyRequested():
                     made[event.reply_id] = _Made(part.conversation_id, event)

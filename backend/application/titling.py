@@ -12,7 +12,7 @@ from backend.application.conversations import Loaded
 from backend.application.execution import Handling
 from backend.domain.errors import DomainError
 from backend.domain.events import VerbatimEvent
-from backend.domain.model_call import ModelCall
+from backend.domain.model_call import EXTERNAL_PURPOSE, ModelCall
 from backend.domain.prompt_request import TITLE_BUILDER, PromptRequest
 from backend.domain.values import Params
 
@@ -28,6 +28,9 @@ def title_call(loaded: Loaded, reply: ModelCall, handling: Handling) -> ModelCal
     """
     conversation = loaded.conversation
     if not handling.services.titles or reply.reply_id is None or not conversation.wants_title:
+        return None
+    if reply.purpose == EXTERNAL_PURPOSE:
+        # A program's calls may be thousands, and none of them asked for a second one.
         return None
     call_id = handling.id_of("title call")
     pending = [event for event in conversation.pending_events if isinstance(event, VerbatimEvent)]

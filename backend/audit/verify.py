@@ -14,6 +14,7 @@ from uuid import UUID
 
 from backend.domain.events import ModelCallRequested
 from backend.prompting.build import CannotRebuildPrompt
+from backend.prompting.client_body import body_of_client
 from backend.prompting.prefixes import BranchPrompts
 
 IDENTICAL: Final = "identical"
@@ -47,6 +48,10 @@ def verify_calls(
     proven: list[ModelCallRequested] = []
     findings: list[Finding] = []
     for call in sorted(calls, key=lambda call: call.prompt_request.version):
+        if call.prompt_request.raw_body is not None:
+            # A client wrote it, and no message of ours says how: its own copy does.
+            findings.append(verify_alone(call))
+            continue
         finding = _verify(conversation_id, prompts, call, proven)
         if finding.verdict == IDENTICAL:
             proven.append(call)
@@ -55,7 +60,7 @@ def verify_calls(
 
 
 def verify_alone(call: ModelCallRequested) -> Finding:
-    """A call that no conversation explains: its own copy of the client's bytes is compared, if it has one."""
+    """A call that no conversation explains: what was sent is made of its own copy of the client's bytes, if it has one."""
     raw_body = call.prompt_request.raw_body
     if raw_body is None:
         if call.conversation_id is None:
@@ -65,7 +70,10 @@ def verify_alone(call: ModelCallRequested) -> Finding:
             f"No reply of conversation {call.conversation_id} names it. Events of that stream are missing."
         )
         return Finding(call.originator_id, MISMATCH, call.body_sha256, "", detail)
-    body = raw_body.encode("utf-8")
+    try:
+        body = body_of_client(call.prompt_request)
+    except CannotRebuildPrompt as error:
+        return Finding(call.originator_id, MISMATCH, call.body_sha256, "", str(error))
     rebuilt = hashlib.sha256(body).hexdigest()
     if (rebuilt, len(body)) == (call.body_sha256, call.body_length):
         return Finding(call.originator_id, IDENTICAL, call.body_sha256, rebuilt)

@@ -1,4 +1,4 @@
-"""What a web process serves: streams on Django's ASGI handler, everything else on WSGI threads.
+"""What a web process serves: streams on Django's ASGI handler, programs' calls beside it, everything else on WSGI threads.
 
 docs/decisions/0003-asgi-dispatcher.md has the measurements behind this.
 """
@@ -15,6 +15,7 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backend.config.settings")
 
 LIVE_PATH = "/api/live/"
+PROGRAMS_PATH = "/v1/"
 # Requests that wait in `?after=` hold a thread for up to 2 s, so there are more than the cores would need.
 WSGI_THREADS = 48
 
@@ -24,7 +25,8 @@ Send = Callable[[Any], Awaitable[None]]
 
 _streams = get_asgi_application()
 
-from backend.config.wsgi import application as _wsgi_application  # noqa: E402  Django is set up by the line above
+from backend.api.openai.application import application as _programs  # noqa: E402  Django is set up by the line above
+from backend.config.wsgi import application as _wsgi_application  # noqa: E402
 
 _pages: Any = WSGIMiddleware(_wsgi_application, workers=WSGI_THREADS)
 
@@ -33,5 +35,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     """Dispatch by path alone."""
     if scope["type"] == "http" and scope["path"] == LIVE_PATH:
         await _streams(scope, receive, send)
+    elif scope["type"] == "http" and scope["path"].startswith(PROGRAMS_PATH):
+        await _programs(scope, receive, send)
     else:
         await _pages(scope, receive, send)

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
 
+from backend.config.audit_settings import AUDIT_SETTING_NAMES, AuditSettings, audit_settings
 from backend.config.builtin_settings import BUILTIN_SETTING_NAMES, BuiltinSettings, builtin_settings
 from backend.config.runner_settings import (
     RUNNER_SETTING_NAMES,
@@ -37,6 +38,7 @@ SETTING_NAMES: Final = (
     "DATABASE_URL",
     *RUNNER_SETTING_NAMES,
     *BUILTIN_SETTING_NAMES,
+    *AUDIT_SETTING_NAMES,
     "SECRET_KEY",
     "ALLOWED_HOSTS",
     "EMAIL_URL",
@@ -77,6 +79,7 @@ class Environment:
     ]  # at least one; the first has no URL yet while it is the built-in one
     model_runner_model: str
     builtin: BuiltinSettings
+    audit: AuditSettings
     secret_key: str
     allowed_hosts: tuple[str, ...]
     email_url: str  # empty: no mail
@@ -179,6 +182,8 @@ def load_environment(
     reader = _Reader(raw)
     builtin, problems = builtin_settings(raw, REPOSITORY_ROOT)
     reader.problems += problems
+    audit, problems = audit_settings(raw, REPOSITORY_ROOT)
+    reader.problems += problems
     runners, problems = runner_settings(
         raw, is_built_in=raw.get(RUNNER_KIND_VARIABLE) == "builtin", slots=builtin.slots
     )
@@ -197,6 +202,7 @@ def load_environment(
         model_runners=runners,
         model_runner_model=reader.text("MODEL_RUNNER_MODEL", ""),
         builtin=builtin,
+        audit=audit,
         secret_key=secret_key,
         allowed_hosts=allowed_hosts or tuple(dict.fromkeys(("127.0.0.1", "localhost", "[::1]", host))),
         email_url=reader.email_url(),

@@ -12,7 +12,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from backend.config.environment import load_environment
 
-VERSION = "0.3.0"
+VERSION = "0.4.0"
 BASE_DIR = Path(__file__).resolve().parents[2]
 FRONTEND_DIST = BASE_DIR / "frontend" / "dist"
 
@@ -29,6 +29,7 @@ BUILT_IN_MODEL = "smollm2-135m-instruct"
 MODEL_RUNNERS = ENVIRONMENT.model_runners
 MODEL_RUNNER_IS_BUILT_IN = ENVIRONMENT.runner_kind == "builtin"
 TITLES = ENVIRONMENT.titles
+AUDIT = ENVIRONMENT.audit
 MODEL_RUNNER_MODEL = ENVIRONMENT.model_runner_model or (BUILT_IN_MODEL if MODEL_RUNNER_IS_BUILT_IN else "")
 
 SIGNUP = ENVIRONMENT.signup
@@ -38,6 +39,7 @@ SIGNUP = ENVIRONMENT.signup
 INSTALLED_APPS = [
     "backend.accounts",
     "backend.event_store",
+    "backend.transparency",
     "backend.model_calls",
     "projections",
     "backend.api",
@@ -235,6 +237,10 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": r"/api/",
+    "ENUM_NAME_OVERRIDES": {
+        "RoleEnum": "backend.api.output_serializers.ROLES",
+        "WriterEnum": "backend.api.search_view.WRITERS",
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "backend.api.schema.describe_plain_views",

@@ -11,7 +11,9 @@ from uuid import UUID
 
 from backend.domain.conversation import SELECTED_LEAF, SelectedLeaf
 from backend.domain.events import ReplyError
+from backend.domain.imported import OutsideMessage
 from backend.domain.model_call import AttemptResult, ModelCall
+from backend.domain.values import Params
 
 
 @dataclass(frozen=True)
@@ -226,6 +228,44 @@ class RecordModelCallResult:
 
 
 @dataclass(frozen=True)
+class JoinAt:
+    """A message of a conversation up to which a client's messages are known. count: how many of them those are."""
+
+    conversation_id: UUID
+    message_id: UUID
+    count: int
+
+
+@dataclass(frozen=True)
+class RequestOutsideCall:
+    """Pass a program's request on to a runner, as part of a conversation.
+
+    messages: the client's, without the system prompt that may begin them. joins: where they may go on, the best first;
+    none that fits: a new conversation begins, archived where `archived` says so. params: for reading, as far as we know
+    them; raw_body holds all that was sent. model: as the client named it, sent_model: as the runner knows it.
+    worker: who carries it out, and nobody else can. at_once: its first attempt starts in the same commit.
+    """
+
+    owner_id: UUID
+    call_id: UUID
+    messages: tuple[OutsideMessage, ...]
+    joins: tuple[JoinAt, ...]
+    system_prompt: str
+    model: str
+    sent_model: str
+    params: Params
+    runner: str
+    runner_version: str | None
+    raw_body: str
+    body_sha256: str
+    body_length: int
+    worker: str
+    at_once: bool
+    archived: bool = False
+    source: str = "openai"
+
+
+@dataclass(frozen=True)
 class RecordAuditRead:
     """Put on record that somebody looks at another person's content, before it is shown.
 
@@ -260,5 +300,6 @@ Command = (
     | CancelModelCall
     | StartModelCallAttempt
     | RecordModelCallResult
+    | RequestOutsideCall
     | RecordAuditRead
 )

@@ -211,6 +211,30 @@ class Conversation(BaseAggregate[UUID]):
             message_id=message_id, parent_id=edited.parent_id, content=content, stamp=stamp
         )
 
+    def import_message(
+        self,
+        *,
+        message_id: UUID,
+        parent_id: UUID | None,
+        role: str,
+        content: str | list[Any],
+        source: str,
+        stamp: Stamp,
+    ) -> None:
+        """Add a message that was written elsewhere, below its parent (None: a new root)."""
+        self._check_open()
+        if parent_id is not None and self.node(parent_id).is_pending:
+            raise ReplyPending(parent_id)
+        self._trigger(
+            e.MessageImported,
+            stamp,
+            message_id=message_id,
+            parent_id=parent_id,
+            role=role,
+            content=content,
+            source=source,
+        )
+
     def request_reply(
         self,
         *,
@@ -219,12 +243,18 @@ class Conversation(BaseAggregate[UUID]):
         call_id: UUID,
         stamp: Stamp,
         replay: e.ReplayTurn | None = None,
+        after_any: bool = False,
     ) -> None:
-        """Add a pending reply where `place` says; its text comes with `record_reply`."""
+        """Add a pending reply where `place` says; its text comes with `record_reply`.
+
+        after_any: also below a reply that it does not continue, as a program outside may ask for one.
+        """
         self._check_open()
         parent = self.node(place.parent_id)
-        if place.continues is None and parent.role != USER:
+        if place.continues is None and parent.role == ASSISTANT and not after_any:
             raise WrongMessageKind(place.parent_id, expected="user message", found="reply")
+        if parent.is_pending:
+            raise ReplyPending(parent.message_id)
         self._trigger(
             e.ReplyRequested,
             stamp,

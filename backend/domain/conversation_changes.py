@@ -11,8 +11,9 @@ from functools import singledispatch
 from typing import TYPE_CHECKING, Any
 
 from backend.domain import events as e
+from backend.domain.imported import text_of_imported
 from backend.domain.message_tree import ASSISTANT, USER, Node
-from backend.domain.outcomes import PENDING
+from backend.domain.outcomes import COMPLETE, PENDING
 from backend.domain.replay import CANCELLED, FINISHED, RUNNING, STOPPED, Replay
 from backend.domain.titles import UNTITLED, first_words
 from backend.domain.values import Params
@@ -92,6 +93,18 @@ def _(event: e.ReplyRequested, conversation: Conversation) -> None:
 @apply_change.register(e.ReplyRecorded)
 def _(event: e.ReplyRecorded, conversation: Conversation) -> None:
     conversation.nodes.end(event.reply_id, outcome=event.outcome, has_text=bool(event.content))
+
+
+@apply_change.register(e.MessageImported)
+def _(event: e.MessageImported, conversation: Conversation) -> None:
+    text = text_of_imported(event.content)
+    if event.role == USER and conversation.title == UNTITLED and not conversation.title_is_given:
+        conversation.title = first_words(text)
+    outcome = COMPLETE if event.role == ASSISTANT else None
+    conversation.nodes.add(
+        Node(event.message_id, event.parent_id, event.role, outcome, has_text=bool(text) or outcome is None)
+    )
+    conversation.selected_leaf_id = event.message_id
 
 
 @apply_change.register(e.BranchSelected)

@@ -43,6 +43,12 @@ class UnknownModelCall(NotFound):
         super().__init__(f"There is no model call {call_id}. Check the address or open it from its reply.")
 
 
+class NotRecordedYet(NotFound):
+    """The thing exists, but what is asked about it has not happened, or never will."""
+
+    code = "not_recorded"
+
+
 class UnknownMessage(NotFound):
     code = "message_not_found"
 

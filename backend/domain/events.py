@@ -143,6 +143,20 @@ class ReplyRecorded(ConversationEvent):
     error: ReplyError | None
 
 
+class MessageImported(ConversationEvent):
+    """A message that a program outside brought along with a call: written elsewhere, shown here.
+
+    role: system, user, assistant or tool. content: a text, or the client's parts. source: openai.
+    """
+
+    TOPIC = "MessageImported.v1"
+    message_id: UUID
+    parent_id: UUID | None
+    role: str
+    content: str | list[Any]
+    source: str
+
+
 class BranchSelected(ConversationEvent):
     """leaf_id: the message at the end of the branch that is looked at from now on."""
 

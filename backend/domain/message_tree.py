@@ -14,6 +14,9 @@ from backend.domain.outcomes import PENDING
 
 USER: Final = "user"
 ASSISTANT: Final = "assistant"
+SYSTEM: Final = "system"
+TOOL: Final = "tool"
+"""The last two stand only at messages that were brought along from elsewhere."""
 
 
 @dataclass(frozen=True)

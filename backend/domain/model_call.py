@@ -11,7 +11,7 @@ import copy
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import singledispatchmethod
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from eventsourcing.domain import BaseAggregate
@@ -21,6 +21,9 @@ from backend.domain import outcomes
 from backend.domain.envelope import Stamp
 from backend.domain.errors import AttemptRefused
 from backend.domain.prompt_request import PromptRequest
+
+EXTERNAL_PURPOSE: Final = "external"
+"""Of a call that a program outside makes through us. Only the web process that holds its connection can carry it out."""
 
 
 @dataclass(frozen=True)

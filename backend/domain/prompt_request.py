@@ -9,7 +9,10 @@ from backend.domain.values import Params
 
 CURRENT_BUILDER = "chat/1"
 TITLE_BUILDER = "title/1"
+CLIENT_BUILDER = "client/1"
+"""Nothing is built: the client's own bytes are sent, with the value of `model` replaced where a runner was named too."""
 CURRENT_SERIALIZER = "jcs-rfc8785/1"
+CLIENT_SERIALIZER = "as-received/1"
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class PromptRequest:
     """leaf_id: the last message sent. version: of the conversation, up to which history counts.
 
     system_prompt: an override, or None for the one in force at `version`.
-    raw_body: the client's own bytes as text (external calls only), since nothing rebuilds those.
+    raw_body: the client's own bytes as text (external calls only), since nothing rebuilds those. model: as it was sent.
     progress: the body asks the runner to tell how far it has come with reading the prompt.
     """
 

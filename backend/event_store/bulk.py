@@ -31,6 +31,7 @@ _TOPICS: Final = [
     e.ConversationStarted.TOPIC,
     e.SystemPromptChanged.TOPIC,
     e.UserMessageSent.TOPIC,
+    e.MessageImported.TOPIC,
     *UPCASTERS.topics_of(e.ReplyRequested.TOPIC),
     e.ReplyRecorded.TOPIC,
     e.TitleRequested.TOPIC,

@@ -21,8 +21,10 @@ from backend.application.ports import (
     ClaimLost,
     Companion,
     DequeueUnclaimedCall,
+    KeepPrefixes,
     KeepReplay,
     QueueCall,
+    QueueOwnCall,
     Receipt,
     ReceiptExists,
     RecordedEvent,
@@ -61,6 +63,7 @@ class InMemoryEventStore:
         self.queue: dict[UUID, QueuedCall] = {}
         self.announced_cancels: list[UUID] = []
         self.replays_due: dict[UUID, int] = {}
+        self.prefixes: dict[tuple[UUID, bytes, UUID], UUID] = {}
 
     # ---- reading ----------------------------------------------------------------------------
 
@@ -144,9 +147,16 @@ class InMemoryEventStore:
                 return lambda: self._receipts.update({(key.user_id, key.key): kept})
             case QueueCall(call_id=call_id):
                 return lambda: self.queue.update({call_id: QueuedCall(call_id)})
+            case QueueOwnCall(call_id=call_id):
+                row = QueuedCall(call_id)
+                if companion.claimed:
+                    row.worker, row.claim = companion.worker, 1
+                return lambda: self.queue.update({call_id: row})
+            case KeepPrefixes():
+                return lambda: self._keep_prefixes(companion)
             case DequeueUnclaimedCall(call_id=call_id):
-                row = self.queue.get(call_id)
-                if row is None or row.worker is not None:
+                waiting = self.queue.get(call_id)
+                if waiting is None or waiting.worker is not None:
                     raise ClaimLost(f"Model call {call_id} is not waiting in the queue.")
                 return lambda: _forget(self.queue, call_id)
             case AnnounceCancel(call_id=call_id):
@@ -170,6 +180,11 @@ class InMemoryEventStore:
         if fence.done:
             return lambda: _forget(self.queue, fence.call_id)
         return row.release if fence.again_after_s is not None else (lambda: None)
+
+    def _keep_prefixes(self, prefixes: KeepPrefixes) -> None:
+        for chain, message_id in prefixes.chains:
+            key = (prefixes.owner_id, chain, prefixes.conversation_id)
+            self.prefixes.setdefault(key, message_id)
 
     def claim(self, call_id: UUID, worker: str) -> int:
         """Claim a queued call for a worker, as the workers' queue does; returns the claim's number."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
 from uuid import UUID
 
+import psycopg
 from eventsourcing.persistence import IntegrityError
 from eventsourcing.postgres import PostgresDatastore
 from psycopg.errors import UniqueViolation
@@ -44,6 +47,12 @@ class PostgresEventStore:
 
     def close(self) -> None:
         self._datastore.close()
+
+    @contextmanager
+    def connection(self) -> Iterator[psycopg.Connection[dict[str, Any]]]:
+        """One of the pool's connections, for a quick look at tables that stand beside the events."""
+        with self._datastore.get_connection() as connection:
+            yield connection
 
     # ---- reading ----------------------------------------------------------------------------
 

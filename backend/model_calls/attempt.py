@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,7 +18,7 @@ from backend.application.ports import ClaimLost
 from backend.application.runner_port import ModelRunner, PromptProgress, RunnerEvent, RunnerFailure
 from backend.domain.errors import AttemptRefused, DomainError, UnknownModelCall
 from backend.domain.events import TokenUsage
-from backend.domain.model_call import AttemptResult, ModelCall
+from backend.domain.model_call import EXTERNAL_PURPOSE, AttemptResult, ModelCall
 from backend.model_calls import live_reply as endings
 from backend.model_calls import queue, stored_chunks
 from backend.model_calls.learning import remember
@@ -30,11 +31,11 @@ from backend.model_calls.settling import settle
 
 log = logging.getLogger(__name__)
 
-StopReason = Literal["cancelled", "stopped"]
+StopReason = Literal["cancelled", "stopped", "client_gone"]
 
 
 @dataclass
-class _Timing:
+class Timing:
     """Of one stream, by the monotonic clock."""
 
     began: float
@@ -78,7 +79,7 @@ class Attempt:
         except UnknownModelCall:
             await settle(self.claim, self._tools)
             return
-        if call.is_final or call.open_attempt is not None:
+        if call.is_final or call.open_attempt is not None or not self._can_carry_out(call):
             await settle(self.claim, self._tools)
             return
         if call.cancel_requested:
@@ -94,13 +95,17 @@ class Attempt:
         version = await known.version.get() if known and self._stop_reason is None else None
         if self._stop_reason == "stopped":
             await until_back(lambda: queue.release(self._tools.link, self.claim), self._pauses())
-        elif self._stop_reason == "cancelled":
-            await self._record(call, 0, LiveReply(), endings.CANCELLED)
+        elif self._stop_reason is not None:
+            await self._record(call, 0, LiveReply(), self._ending_when_stopped(LiveReply()))
         elif isinstance(body, Ending) or known is None:
             assert isinstance(body, Ending), "without a runner there is an ending"
             await self._record(call, 0, LiveReply(), body)
         else:
             await self._send(call, body, known.runner, version)
+
+    def _can_carry_out(self, call: ModelCall) -> bool:
+        """A program's call needs the one process that holds the program's connection."""
+        return call.purpose != EXTERNAL_PURPOSE
 
     async def _checked_body(self, call: ModelCall) -> bytes | Ending:
         """The bytes to send, rebuilt from the events, or how the call ends where they are not as recorded."""
@@ -129,10 +134,16 @@ class Attempt:
         except (ClaimLost, AttemptRefused) as refusal:
             log.info("model call %s: not started by worker %s: %s", call.id, self.claim.worker, refusal)
             return
+        await self._carry_out(call, attempt, await self._first_seq(call, attempt), body, runner)
+
+    async def _carry_out(
+        self, call: ModelCall, attempt: int, first_seq: int, body: bytes, runner: ModelRunner
+    ) -> None:
+        """The attempt that has been started, up to the record of its end."""
         writer = self._tools.writer
-        writer.open(call, attempt, await self._first_seq(call, attempt))
+        writer.open(call, attempt, first_seq)
         try:
-            reply, timing = LiveReply(), _Timing(time.monotonic())
+            reply, timing = LiveReply(), Timing(time.monotonic())
             ending = await self._stream(runner, body, reply, timing)
             await self._learn_from(call, runner, ending)
             timing.ended = time.monotonic()
@@ -156,7 +167,7 @@ class Attempt:
         )
         return None if pause is None else pause * self._tools.timings.retry_pace
 
-    async def _stream(self, runner: ModelRunner, body: bytes, reply: LiveReply, timing: _Timing) -> Ending:
+    async def _stream(self, runner: ModelRunner, body: bytes, reply: LiveReply, timing: Timing) -> Ending:
         """Send, and take in what comes until the end, a failure, or somebody's wish to stop."""
         if self._stop_reason is None:
             self._streaming = asyncio.create_task(self._receive(runner, body, reply, timing))
@@ -173,11 +184,20 @@ class Attempt:
                     if self._streaming.cancelled()
                     else self._streaming.result()
                 )
-        return endings.CANCELLED if self._stop_reason == "cancelled" else endings.interrupted_by_stop(reply)
+        return self._ending_when_stopped(reply)
 
-    async def _receive(self, runner: ModelRunner, body: bytes, reply: LiveReply, timing: _Timing) -> Ending:
+    def _ending_when_stopped(self, reply: LiveReply) -> Ending:
+        match self._stop_reason:
+            case "cancelled":
+                return endings.CANCELLED
+            case "client_gone":
+                return endings.cancelled_by_leaving(reply)
+            case _:
+                return endings.interrupted_by_stop(reply)
+
+    async def _receive(self, runner: ModelRunner, body: bytes, reply: LiveReply, timing: Timing) -> Ending:
         try:
-            async with runner.stream_chat(body) as events:
+            async with self._open(runner, body) as events:
                 if await self._take_in_all(events, reply, timing):
                     return endings.ending_of_stream(reply)
                 return endings.too_long(reply)
@@ -196,21 +216,29 @@ class Attempt:
                 ),
             )
 
+    def _open(
+        self, runner: ModelRunner, body: bytes
+    ) -> AbstractAsyncContextManager[AsyncIterator[RunnerEvent]]:
+        return runner.stream_chat(body)
+
     async def _take_in_all(
-        self, events: AsyncIterator[RunnerEvent], reply: LiveReply, timing: _Timing
+        self, events: AsyncIterator[RunnerEvent], reply: LiveReply, timing: Timing
     ) -> bool:
         """Pass text on as it comes. False where the reply grew beyond what can be kept."""
         async for event in events:
-            delta = reply.take_in(event)
-            if reply.had_token and timing.first_token is None:
-                timing.first_token = time.monotonic()
-            if delta is not None and (delta.text or delta.reasoning):
-                self._tools.writer.add(self.claim.call_id, delta.text, delta.reasoning)
-            if isinstance(event, PromptProgress):
-                self._tools.writer.tell_prefill(self.claim.call_id, event.processed, event.total)
+            self._take_in(event, reply, timing)
             if reply.is_too_long:
                 return False
         return True
+
+    def _take_in(self, event: RunnerEvent, reply: LiveReply, timing: Timing) -> None:
+        delta = reply.take_in(event)
+        if reply.had_token and timing.first_token is None:
+            timing.first_token = time.monotonic()
+        if delta is not None and (delta.text or delta.reasoning):
+            self._tools.writer.add(self.claim.call_id, delta.text, delta.reasoning)
+        if isinstance(event, PromptProgress):
+            self._tools.writer.tell_prefill(self.claim.call_id, event.processed, event.total)
 
     async def _learn_from(self, call: ModelCall, runner: ModelRunner, ending: Ending) -> None:
         """A runner that refuses a prompt as too long may say how much the model takes."""
@@ -224,10 +252,11 @@ class Attempt:
         attempt: int,
         reply: LiveReply,
         ending: Ending,
-        timing: _Timing | None = None,
+        timing: Timing | None = None,
         chunk_count: int = 0,
         again_after_s: float | None = None,
-    ) -> None:
+    ) -> bool:
+        """Whether the end was recorded: not where that is not ours to say any more."""
         usage = reply.usage
         counted = usage is not None and (usage.prompt_tokens, usage.completion_tokens) != (None, None)
         result = AttemptResult(
@@ -246,8 +275,10 @@ class Attempt:
             error=ending.call_error,
             delivered_characters=reply.characters,
         )
-        if await record_end(call, self.claim, self._tools, result, ending, reply, again_after_s):
+        recorded = await record_end(call, self.claim, self._tools, result, ending, reply, again_after_s)
+        if recorded:
             self.again_after_s = again_after_s
+        return recorded
 
     async def _first_seq(self, call: ModelCall, attempt: int) -> int:
         """Chunks are numbered through all attempts of a call."""

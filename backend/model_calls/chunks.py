@@ -57,6 +57,9 @@ REST_PER_CHUNK_S = 0.0003
 LONGEST_REST_S = 0.06
 """The rest after a flush of many. It bounds how many chunks a second there can be, whatever the runners send."""
 
+BEHIND_S = 0.25
+"""After so long a flush is not just under way: the database does not answer as it should."""
+
 UNSAFE_S = 5.0
 """How long a commit that did not wait for the disk may be lost with the database: really 0.6 s."""
 
@@ -96,6 +99,7 @@ class ChunkWriter:
         self._work = asyncio.Event()
         self._waiting: list[asyncio.Future[None]] = []
         self._connections_seen = 0
+        self._busy_since: float | None = None
 
     # ---- for the streams --------------------------------------------------------------------
 
@@ -130,6 +134,11 @@ class ChunkWriter:
         count = self._calls[call_id]
         return count.next_seq - count.first_seq
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether what is being stored takes so long that nothing more should be shown before it is."""
+        return self._busy_since is not None and time.monotonic() - self._busy_since > BEHIND_S
+
     def close(self, call_id: UUID) -> None:
         """The call has ended or is given up: nothing of it is written any more."""
         self._calls.pop(call_id, None)
@@ -142,9 +151,12 @@ class ChunkWriter:
         while True:
             if not self._unsent and not self._growing and not self._states:
                 await self._idle()
+            if self._busy_since is None:
+                self._busy_since = time.monotonic()
             try:
                 await self._rewrite_after_a_loss()
                 flushed = await self._flush()
+                self._busy_since = None
                 self._pauses.reset()
                 if flushed > FEW_CHUNKS and not self._unsent:
                     await asyncio.sleep(min(flushed * REST_PER_CHUNK_S, LONGEST_REST_S))

@@ -17,8 +17,10 @@ from backend.application.ports import (
     ClaimLost,
     Companion,
     DequeueUnclaimedCall,
+    KeepPrefixes,
     KeepReplay,
     QueueCall,
+    QueueOwnCall,
     ReplayStepDue,
     ReplayStepTaken,
 )
@@ -35,6 +37,30 @@ WITH queued AS (
     VALUES (%s, %s, %s, %s, %s, clock_timestamp(), clock_timestamp()) RETURNING call_id
 )
 SELECT pg_notify(%s, '') FROM queued
+"""
+
+# Only for a worker that lives: its row stays locked until the commit, so that it is not marked dead in between.
+_QUEUE_OWN = """
+WITH me AS (
+    SELECT worker_id FROM model_call_worker WHERE worker_id = %(worker)s AND NOT dead FOR SHARE
+), queued AS (
+    INSERT INTO model_call_queue (
+        call_id, conversation_id, owner_id, runner, priority, queued_at, not_before,
+        for_worker, claimed_by, claim, claimed_at
+    )
+    SELECT %(call_id)s, %(conversation_id)s, %(owner_id)s, %(runner)s, 0, clock_timestamp(), clock_timestamp(),
+        worker_id, CASE WHEN %(claimed)s THEN worker_id END, CASE WHEN %(claimed)s THEN 1 ELSE 0 END,
+        CASE WHEN %(claimed)s THEN clock_timestamp() END
+    FROM me RETURNING call_id
+)
+SELECT CASE WHEN %(claimed)s THEN NULL ELSE pg_notify(%(channel)s, '') END FROM queued
+"""
+
+_KEEP_PREFIXES = """
+INSERT INTO conversation_prefix (owner_id, chain, conversation_id, message_id, system_sha256, kept_at)
+SELECT %(owner_id)s, chain, %(conversation_id)s, message_id, %(system_sha256)s, clock_timestamp()
+FROM unnest(%(chains)s::bytea[], %(message_ids)s::uuid[]) AS kept (chain, message_id)
+ON CONFLICT (owner_id, chain, conversation_id) DO NOTHING
 """
 
 _KEEP_REPLAY = """
@@ -87,6 +113,32 @@ def queue_call(cursor: psycopg.Cursor[dict[str, Any]], companion: Companion) -> 
             companion.priority,
             QUEUE_CHANNEL,
         ),
+    )
+
+
+def queue_own_call(cursor: psycopg.Cursor[dict[str, Any]], companion: Companion) -> None:
+    """Put a call into the queue that only this worker can carry out. Raises ClaimLost where the worker is dead."""
+    assert isinstance(companion, QueueOwnCall)
+    cursor.execute(_QUEUE_OWN, {**vars(companion), "channel": QUEUE_CHANNEL})
+    if cursor.fetchone() is None:
+        raise ClaimLost(
+            f"Worker {companion.worker} was marked dead before it could take model call {companion.call_id}. "
+            "Nothing was stored; ask again."
+        )
+
+
+def keep_prefixes(cursor: psycopg.Cursor[dict[str, Any]], companion: Companion) -> None:
+    """Remember where a program's messages go on from. What is remembered already stays as it is."""
+    assert isinstance(companion, KeepPrefixes)
+    cursor.execute(
+        _KEEP_PREFIXES,
+        {
+            "owner_id": companion.owner_id,
+            "conversation_id": companion.conversation_id,
+            "chains": [chain for chain, _ in companion.chains],
+            "message_ids": [message_id for _, message_id in companion.chains],
+            "system_sha256": companion.system_sha256,
+        },
     )
 
 
@@ -163,6 +215,8 @@ def replay_step_taken(cursor: psycopg.Cursor[dict[str, Any]], companion: Compani
 
 COMPANION_STEPS: dict[type, CompanionStep] = {
     QueueCall: queue_call,
+    QueueOwnCall: queue_own_call,
+    KeepPrefixes: keep_prefixes,
     DequeueUnclaimedCall: dequeue_unclaimed_call,
     AnnounceCancel: announce_cancel,
     ClaimFence: claim_fence,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from backend.application.runner_port import (
+    AsWritten,
     Delta,
     Finished,
     PromptProgress,
@@ -76,7 +77,7 @@ class LiveReply:
                 self.usage = event
             case ResponseIdentity():
                 self._add_identity(event)
-            case PromptProgress() | StillThere():
+            case PromptProgress() | StillThere() | AsWritten():
                 pass
         return None
 
@@ -201,6 +202,18 @@ def interrupted_by_loss(reply: LiveReply) -> Ending:
     """Our own worker died; the reply is what it had stored."""
     message = "The worker that was writing this reply was lost."
     return _ended_early(outcomes.INTERRUPTED, "worker_lost", message, reply)
+
+
+def interrupted_with_client() -> Ending:
+    """The process that passed the reply on to a program was lost before the runner was asked."""
+    message = "The process that held the program's connection was lost before the model was asked."
+    return _ended_early(outcomes.INTERRUPTED, "worker_lost", message, LiveReply())
+
+
+def cancelled_by_leaving(reply: LiveReply) -> Ending:
+    """The program that had asked closed its connection."""
+    message = "The program that asked closed its connection before the reply had ended."
+    return _ended_early(outcomes.CANCELLED, "client_gone", message, reply)
 
 
 def too_long(reply: LiveReply) -> Ending:

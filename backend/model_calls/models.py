@@ -16,6 +16,7 @@ class ModelCallQueue(models.Model):
 
     claim: counts up with every claim, so that an earlier holder can be told from the present one.
     runner: the name of the one it goes to, null for calls of a time with one runner only. priority: lower first.
+    for_worker: the only one that can carry it out, since it holds the client's connection; null for any.
     not_before: when it may be claimed, later than queued_at where an attempt is to be made again.
     """
 
@@ -26,6 +27,7 @@ class ModelCallQueue(models.Model):
     priority = models.SmallIntegerField(db_default=0)
     queued_at = models.DateTimeField(db_default=Now())
     not_before = models.DateTimeField(db_default=Now())
+    for_worker = models.TextField(null=True)  # noqa: DJ001  (any worker is not one without a name)
     claimed_by = models.TextField(null=True)  # noqa: DJ001  (nobody is not a worker without a name)
     claim = models.BigIntegerField(db_default=0)
     claimed_at = models.DateTimeField(null=True)
@@ -85,6 +87,27 @@ class ReplayProcess(models.Model):
 
     def __str__(self) -> str:
         return f"replay {self.replay_id} of conversation {self.conversation_id}"
+
+
+class ConversationPrefix(models.Model):
+    """By which digest of the messages so far a program's call is found to go on from a message of its owner's.
+
+    chain: of all messages up to this one. system_sha256: of the system prompt they were said under.
+    """
+
+    pk = models.CompositePrimaryKey("owner_id", "chain", "conversation_id")
+    owner_id = models.UUIDField()
+    chain = models.BinaryField()
+    conversation_id = models.UUIDField()
+    message_id = models.UUIDField()
+    system_sha256 = models.BinaryField()
+    kept_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "conversation_prefix"
+
+    def __str__(self) -> str:
+        return f"message {self.message_id} of conversation {self.conversation_id}"
 
 
 class ModelCallWorker(models.Model):

@@ -85,6 +85,7 @@ WITH me AS (
 ), waiting AS (
     SELECT call_id FROM model_call_queue
     WHERE claimed_by IS NULL AND not_before <= clock_timestamp() AND EXISTS (SELECT 1 FROM me)
+      AND for_worker IS NOT DISTINCT FROM %(for_worker)s
     ORDER BY priority, queued_at, call_id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 )
 UPDATE model_call_queue AS queue
@@ -109,6 +110,7 @@ WITH me AS (
     JOIN placed ON placed.call_id = queue.call_id
     LEFT JOIN free ON free.runner = placed.runner
     WHERE queue.claimed_by IS NULL AND EXISTS (SELECT 1 FROM me)
+      AND queue.for_worker IS NOT DISTINCT FROM %(for_worker)s
       AND (free.calls IS NULL OR placed.place <= free.calls)
     ORDER BY placed.priority, placed.turn, placed.served_at NULLS FIRST, placed.queued_at, placed.call_id
     LIMIT %(limit)s FOR UPDATE OF queue SKIP LOCKED
@@ -134,12 +136,12 @@ _TAKE_OVER = """
 WITH me AS (
     SELECT worker_id FROM model_call_worker WHERE worker_id = %(worker)s AND NOT dead FOR SHARE
 ), gone AS MATERIALIZED (
-    SELECT DISTINCT held.claimed_by AS worker_id FROM model_call_queue AS held
-    LEFT JOIN model_call_worker AS holder ON holder.worker_id = held.claimed_by
-    WHERE held.claimed_by IS NOT NULL AND (holder.worker_id IS NULL OR holder.dead)
+    SELECT DISTINCT coalesce(held.claimed_by, held.for_worker) AS worker_id FROM model_call_queue AS held
+    LEFT JOIN model_call_worker AS holder ON holder.worker_id = coalesce(held.claimed_by, held.for_worker)
+    WHERE coalesce(held.claimed_by, held.for_worker) IS NOT NULL AND (holder.worker_id IS NULL OR holder.dead)
 ), left_behind AS (
     SELECT queue.call_id, queue.claimed_at FROM model_call_queue AS queue
-    JOIN gone ON gone.worker_id = queue.claimed_by
+    JOIN gone ON gone.worker_id = coalesce(queue.claimed_by, queue.for_worker)
     WHERE EXISTS (SELECT 1 FROM me)
     ORDER BY queue.queued_at, queue.call_id LIMIT %(limit)s FOR UPDATE OF queue SKIP LOCKED
 )
@@ -157,6 +159,8 @@ WHERE queue.call_id = ANY(%(call_ids)s) AND queue.claimed_by IS NULL
 """
 
 _HELD = "SELECT call_id, claim, claimed_at AS before FROM model_call_queue WHERE claimed_by = %(worker)s"
+
+_STILL_THERE = "SELECT call_id FROM model_call_queue WHERE call_id = ANY(%(call_ids)s)"
 
 _RELEASE = """
 WITH released AS (
@@ -176,16 +180,25 @@ WHERE call_id = %(call_id)s AND claimed_by = %(worker)s AND claim = %(claim)s
 
 
 async def claim_waiting(
-    link: Link, worker: str, limit: int, runner_limits: Mapping[str, int] | None = None
+    link: Link,
+    worker: str,
+    limit: int,
+    runner_limits: Mapping[str, int] | None = None,
+    *,
+    only_own: bool = False,
 ) -> list[Claim]:
     """Claim up to `limit` waiting calls in their order; a call another worker is claiming is passed by.
 
     runner_limits: how many calls a runner may have at the same time; one that is not named has no limit.
+    only_own: those that nobody but this worker can carry out, instead of those that anybody can.
     """
+    for_worker = worker if only_own else None
     if not runner_limits:
-        return _claims(await link.run(_CLAIM_ANY, {"worker": worker, "limit": limit}), worker)
+        mine = {"worker": worker, "limit": limit, "for_worker": for_worker}
+        return _claims(await link.run(_CLAIM_ANY, mine), worker)
     parameters = {
         "worker": worker,
+        "for_worker": for_worker,
         "limit": limit,
         "runners": list(runner_limits),
         "limits": list(runner_limits.values()),
@@ -205,6 +218,12 @@ def read_places(cursor: psycopg.Cursor[Any], call_ids: Collection[UUID]) -> dict
 async def take_over_from_the_dead(link: Link, worker: str, limit: int) -> list[Claim]:
     """Take calls that dead workers hold; from then on nothing these workers store is accepted."""
     return _claims(await link.run(_TAKE_OVER, {"worker": worker, "limit": limit}), worker)
+
+
+async def still_in_the_queue(link: Link, call_ids: Collection[UUID]) -> set[UUID]:
+    """Which of these calls are still in the queue, held or not."""
+    rows = await link.run(_STILL_THERE, {"call_ids": list(call_ids)})
+    return {row["call_id"] for row in rows}
 
 
 async def held_claims(link: Link, worker: str) -> list[Claim]:

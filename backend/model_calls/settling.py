@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 
 from backend.domain.errors import UnknownModelCall
-from backend.domain.model_call import AttemptResult, ModelCall
+from backend.domain.model_call import EXTERNAL_PURPOSE, AttemptResult, ModelCall
 from backend.model_calls import live_reply as endings
 from backend.model_calls import queue, stored_chunks
 from backend.model_calls.link import Pauses, until_back
@@ -33,10 +33,20 @@ async def settle(claim: Claim, tools: Tools) -> None:
         return
     if call.is_final:
         await until_back(lambda: queue.remove(tools.link, claim), _pauses(tools))
+    elif call.open_attempt is None and call.purpose == EXTERNAL_PURPOSE:
+        await record_client_lost(call, claim, tools)
     elif call.open_attempt is None:
         await until_back(lambda: queue.release(tools.link, claim, pause_s=RELEASE_PAUSE_S), _pauses(tools))
     else:
         await _record_what_was_received(call, call.open_attempt, claim, tools)
+
+
+async def record_client_lost(call: ModelCall, claim: Claim, tools: Tools) -> None:
+    """A program's call that was never sent: the process that held the program's connection is gone, and with it the one
+    who waits. Nobody else can carry it out."""
+    ending = endings.interrupted_with_client()
+    result = AttemptResult(attempt=0, outcome=ending.outcome, error=ending.call_error)
+    await record_end(call, claim, tools, result, ending, LiveReply())
 
 
 async def _record_what_was_received(call: ModelCall, attempt: int, claim: Claim, tools: Tools) -> None:

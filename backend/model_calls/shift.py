@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
@@ -44,7 +44,7 @@ class ShiftOver(Exception):
 
 
 @dataclass(eq=False)
-class _Work:
+class Work:
     """What is being done about one call: an attempt of it, or the settling of what another worker left."""
 
     attempt: Attempt | None
@@ -67,7 +67,11 @@ class Shift:
         executor: Executor,
         timings: WorkerTimings,
         stopping: asyncio.Event,
+        only_own: bool = False,
     ) -> None:
+        """only_own: takes the calls that nobody else can carry out, and leaves those of others alone."""
+        self._only_own = only_own
+        self.ready = asyncio.Event()
         self.worker_id = worker_id
         self._timings = timings
         self._runner_limits = runner_limits
@@ -86,8 +90,8 @@ class Shift:
             models=models,
         )
         self._replays = ReplaySteps(self._control, self._tools.persistence, timings)
-        self._sweep = Sweep(self._control, worker_id, timings)
-        self._calls: dict[UUID, _Work] = {}
+        self._sweep = Sweep(self._control, worker_id, timings, only_own=only_own)
+        self._calls: dict[UUID, Work] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         self._claiming = asyncio.Lock()
@@ -100,17 +104,7 @@ class Shift:
                 # Listening for the wish to stop comes first: a worker without a database can be stopped too.
                 group.create_task(self._end_when_told())
                 await self._start()
-                loops = (
-                    self._beat,
-                    self._listen,
-                    self._claim,
-                    self._sweep_on,
-                    self._replays.run,
-                    self._repair,
-                    self._learn,
-                    self._tools.writer.run,
-                )
-                for loop in loops:
+                for loop in self._loops():
                     group.create_task(loop())
         finally:
             for task in self._tasks:
@@ -119,10 +113,15 @@ class Shift:
             for link in (self._control, self._listening, self._flushing, self._repairing):
                 await link.close()
 
+    def _loops(self) -> list[Callable[[], Coroutine[None, None, None]]]:
+        own = [self._beat, self._listen, self._claim, self._sweep_on, self._tools.writer.run]
+        return own if self._only_own else [*own, self._replays.run, self._repair, self._learn]
+
     async def _start(self) -> None:
         await until_back(lambda: leases.register(self._control, self.worker_id), self._pauses())
         self._last_beat = time.monotonic()
         self._wake.set()
+        self.ready.set()
         log.info("worker %s is ready", self.worker_id)
 
     # ---- the loops --------------------------------------------------------------------------
@@ -184,7 +183,7 @@ class Shift:
             try:
                 async with self._claiming:
                     for claim in await queue.claim_waiting(
-                        self._control, self.worker_id, free, self._runner_limits
+                        self._control, self.worker_id, free, self._runner_limits, only_own=self._only_own
                     ):
                         self._begin(claim)
                 pauses.reset()
@@ -199,14 +198,15 @@ class Shift:
                 continue
             try:
                 async with self._claiming:
-                    findings = await self._sweep.run(list(self._calls))
+                    findings = await self._sweep.run(self._running())
                     for claim in findings.left:
-                        self._spawn(claim.call_id, None, partial(settle, claim, self._tools))
+                        self._take_up(claim)
             except DatabaseAway:
                 self._sweep.database_was_away()
                 continue
             for call_id in findings.cancelled:
                 self._ask_to_stop(call_id, "cancelled")
+            await self._after_sweep()
             self._wake.set()
             self._replays.wake()
 
@@ -240,17 +240,28 @@ class Shift:
 
     # ---- calls ------------------------------------------------------------------------------
 
+    async def _after_sweep(self) -> None:
+        """What else is to be looked after."""
+
+    def _running(self) -> list[UUID]:
+        """The calls that this worker works on."""
+        return list(self._calls)
+
+    def _take_up(self, claim: Claim) -> None:
+        """What to do about a call that is ours and that nobody works on."""
+        self._spawn(claim.call_id, None, partial(settle, claim, self._tools))
+
     def _begin(self, claim: Claim) -> None:
         attempt = Attempt(claim, self._tools)
         self._spawn(claim.call_id, attempt, attempt.run)
 
     def _spawn(self, call_id: UUID, attempt: Attempt | None, work: Callable[[], Awaitable[None]]) -> None:
-        mine = self._calls[call_id] = _Work(attempt)
+        mine = self._calls[call_id] = Work(attempt)
         task = asyncio.create_task(self._guarded(call_id, mine, work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _guarded(self, call_id: UUID, mine: _Work, work: Callable[[], Awaitable[None]]) -> None:
+    async def _guarded(self, call_id: UUID, mine: Work, work: Callable[[], Awaitable[None]]) -> None:
         try:
             await work()
         except Exception:

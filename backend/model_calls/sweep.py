@@ -38,7 +38,9 @@ class Findings:
 class Sweep:
     """One worker's sweep; it keeps in mind when the database was away last."""
 
-    def __init__(self, link: Link, worker_id: str, timings: WorkerTimings) -> None:
+    def __init__(self, link: Link, worker_id: str, timings: WorkerTimings, *, only_own: bool = False) -> None:
+        """only_own: looks after this worker's calls alone; others judge who is dead."""
+        self._only_own = only_own
         self._link = link
         self._worker_id = worker_id
         self._timings = timings
@@ -53,6 +55,10 @@ class Sweep:
     async def run(self, running: Collection[UUID]) -> Findings:
         """One round. running: the calls this worker works on. Raises DatabaseAway."""
         await self._notice_a_loss()
+        if self._only_own:
+            held = await queue.held_claims(self._link, self._worker_id)
+            left = [claim for claim in held if claim.call_id not in running]
+            return Findings(left, await self._cancelled(running))
         if time.monotonic() >= self._judges_from:
             dead = await leases.mark_silent_workers_dead(self._link, self._worker_id, self._timings.lease_s)
             if dead:

@@ -12,7 +12,8 @@ import os
 import secrets
 import socket
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
+from typing import Any
 
 from backend.application.conversations import Conversations
 from backend.application.ports import EventStore, ModelMemory, NothingKnown
@@ -68,19 +69,7 @@ class ModelCallWorker:
             executor.shutdown(wait=False, cancel_futures=True)
 
     async def _run_shift(self, executor: ThreadPoolExecutor) -> None:
-        shift = Shift(
-            worker_id=self.worker_id,
-            database_url=self._database_url,
-            store=self._store,
-            conversations=self._conversations,
-            run_command=self._run_command,
-            runners=self._runners,
-            runner_limits=self._runner_limits,
-            models=self._models,
-            executor=executor,
-            timings=self._timings,
-            stopping=self._stopping,
-        )
+        shift = self._make_shift(executor)
         try:
             await shift.run()
         except* WorkerFoundDead as found:
@@ -88,6 +77,24 @@ class ModelCallWorker:
             self.worker_id = new_worker_id()
         except* ShiftOver:
             log.info("worker %s has ended", self.worker_id)
+
+    def _make_shift(self, executor: Executor) -> Shift:
+        return Shift(**self._shift_arguments(executor))
+
+    def _shift_arguments(self, executor: Executor) -> dict[str, Any]:
+        return {
+            "worker_id": self.worker_id,
+            "database_url": self._database_url,
+            "store": self._store,
+            "conversations": self._conversations,
+            "run_command": self._run_command,
+            "runners": self._runners,
+            "runner_limits": self._runner_limits,
+            "models": self._models,
+            "executor": executor,
+            "timings": self._timings,
+            "stopping": self._stopping,
+        }
 
 
 def new_worker_id() -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal, cast
@@ -19,6 +19,7 @@ from urllib.parse import unquote, urlsplit
 import httpx
 
 from backend.application.runner_port import (
+    AsWritten,
     Delta,
     Finished,
     ResponseIdentity,
@@ -55,7 +56,8 @@ class RunnerTimeouts:
 
     Comment pings keep `between_chunks` from running out, never `first_token`. after_finish: what is
     waited for usage and the end of the stream once the runner has said why it stopped; then the stream
-    simply ends, as nothing of the reply can be missing.
+    simply ends, as nothing of the reply can be missing. whole_answer: for one that is asked for in one piece, whose
+    first word comes with its last.
     """
 
     connect: float = 5.0
@@ -63,6 +65,7 @@ class RunnerTimeouts:
     between_chunks: float = SILENCE_TIMEOUT_S
     after_finish: float = 5.0
     listing: float = 3.0
+    whole_answer: float = 3600.0
 
 
 class HttpModelRunner:
@@ -112,15 +115,26 @@ class HttpModelRunner:
     def url(self) -> str:
         return self._url
 
+    def stream_chat(self, body: bytes) -> AbstractAsyncContextManager[AsyncIterator[RunnerEvent]]:
+        return self._chat(body, self._timeouts.first_token, as_written=False)
+
+    def pass_chat(
+        self, body: bytes, *, whole: bool
+    ) -> AbstractAsyncContextManager[AsyncIterator[RunnerEvent]]:
+        patience_s = self._timeouts.whole_answer if whole else self._timeouts.first_token
+        return self._chat(body, patience_s, as_written=True)
+
     @asynccontextmanager
-    async def stream_chat(self, body: bytes) -> AsyncIterator[AsyncIterator[RunnerEvent]]:
+    async def _chat(
+        self, body: bytes, patience_s: float, *, as_written: bool
+    ) -> AsyncIterator[AsyncIterator[RunnerEvent]]:
         request = self._client.build_request(
             "POST",
             f"{self._url}/chat/completions",
             content=body,
             headers={"Content-Type": "application/json", "Accept": "text/event-stream"},
         )
-        deadline = asyncio.get_running_loop().time() + self._timeouts.first_token
+        deadline = asyncio.get_running_loop().time() + patience_s
         response = await self._send(request, deadline)
         try:
             if response.status_code != 200:
@@ -129,7 +143,7 @@ class HttpModelRunner:
                 raise failures.failure_of_response(
                     response.status_code, error, self._place, variables=self._variables, retry_after_s=pause
                 )
-            async with aclosing(self._events(response, deadline)) as events:
+            async with aclosing(self._events(response, deadline, as_written)) as events:
                 yield events
         finally:
             await response.aclose()
@@ -177,7 +191,9 @@ class HttpModelRunner:
             return failures.no_secure_connection(self._place, why, variables=self._variables)
         return failures.unreachable(self._place)
 
-    async def _events(self, response: httpx.Response, deadline: float) -> AsyncGenerator[RunnerEvent, None]:
+    async def _events(
+        self, response: httpx.Response, deadline: float, as_written: bool
+    ) -> AsyncGenerator[RunnerEvent, None]:
         """Everything the answer tells; deadline: when the first token must have come."""
         yield StillThere()  # the headers
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -188,6 +204,8 @@ class HttpModelRunner:
             text = (await self._whole_body(response, deadline)).decode("utf-8", "replace")
             for event in wire.events_of_data(text, self._place):
                 yield event
+            if as_written:
+                yield AsWritten(text)
             return
         parser, patience = SseParser(), _Patience(self._timeouts, deadline)
         identity: ResponseIdentity | None = None
@@ -203,6 +221,8 @@ class HttpModelRunner:
                                 continue  # every chunk repeats who answers
                             identity = event
                         yield event
+                    if as_written and isinstance(item, ServerSentEvent) and item.data:
+                        yield AsWritten(item.data)
 
     def _events_of(self, item: SseItem) -> Iterator[RunnerEvent]:
         match item:

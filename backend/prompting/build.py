@@ -13,6 +13,7 @@ from uuid import UUID
 
 from backend.domain import events as e
 from backend.domain.errors import DomainError
+from backend.domain.imported import ImportedContent, text_of_imported
 from backend.domain.prompt_request import PromptRequest
 from backend.domain.values import INTEGER_PARAMS, ParamValue
 from backend.prompting.canonical import canonical_bytes, sha256_hex
@@ -42,6 +43,23 @@ class Prompt:
     messages: tuple[PromptMessage, ...]
     body: bytes
     body_sha256: str
+
+
+def as_sent(role: str, content: ImportedContent) -> tuple[Literal["user", "assistant"], str]:
+    """How the builders send a message that came from elsewhere: strict templates know these two roles only.
+
+    Instructions in the middle of a conversation, and what tools gave back, become words of the user that say so.
+    """
+    text = text_of_imported(content)
+    match role:
+        case "assistant":
+            return "assistant", text
+        case "system":
+            return "user", f"Instruction: {text}"
+        case "tool":
+            return "user", f"Result of a tool: {text}"
+        case _:
+            return "user", text
 
 
 class CannotRebuildPrompt(DomainError):
@@ -164,6 +182,9 @@ def _replay(history: Sequence[StreamSlice], version: int) -> tuple[dict[UUID, _M
                     messages[event.reply_id] = _Message(
                         event.reply_id, parent_id, "assistant", event.content, continued
                     )
+                case e.MessageImported():
+                    role, text = as_sent(event.role, event.content)
+                    messages[event.message_id] = _Message(event.message_id, event.parent_id, role, text)
                 case _:
                     pass
     return messages, system_prompt

@@ -17,15 +17,18 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from backend.domain import events as e
+from backend.domain.imported import ImportedContent, reply_content
 from backend.domain.prompt_request import TITLE_BUILDER, PromptRequest
 from backend.prompting.build import (
     CannotRebuildPrompt,
+    as_sent,
     check_builder,
     in_a_circle,
     request_fields,
     title_prompt,
 )
 from backend.prompting.canonical import canonical_bytes
+from backend.prompting.chains import Spoken
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -105,6 +108,9 @@ class BranchPrompts:
         self._messages: dict[UUID, _Message] = {}
         self._system_prompts: list[tuple[int, str]] = []
         self._digested: dict[tuple[bytes, UUID | None], dict[UUID, _Digested]] = {}
+        # What was said, where that is more than the text that prompts hold of it.
+        self._said: dict[UUID, tuple[str, ImportedContent]] = {}
+        self._chains: dict[UUID, bytes] = {}
         self._lock = RLock()
 
     # ---- taking in --------------------------------------------------------------------------
@@ -117,6 +123,8 @@ class BranchPrompts:
             # A text that came after the fork does not count in it; the reply is as empty as it was then.
             text = message.text if message.since <= origin.version else b""
             prompts._messages[message_id] = replace(message, text=text, made=0, since=0)
+            if text == message.text and (said := source.said(message_id)) is not None:
+                prompts._said[message_id] = said
             prompts.size += len(text) + MESSAGE_SIZE
         prompts._system_prompts = [(0, source.system_prompt_at(origin.version))]
         return prompts
@@ -137,7 +145,16 @@ class BranchPrompts:
                 self._put(event.message_id, event.parent_id, "user", event.content, None, version, version)
             case e.ReplyRequested():
                 self._put(event.reply_id, event.parent_id, "assistant", "", event.continues, version, version)
+            case e.MessageImported():
+                role, text = as_sent(event.role, event.content)
+                self._put(event.message_id, event.parent_id, role, text, None, version, version)
+                self._said[event.message_id] = (event.role, event.content)
             case e.ReplyRecorded():
+                if event.tool_calls:
+                    self._said[event.reply_id] = (
+                        "assistant",
+                        reply_content(event.content, event.tool_calls),
+                    )
                 self._forget_digests_with(event.reply_id)
                 asked = self._message(event.reply_id)
                 self._put(
@@ -171,6 +188,8 @@ class BranchPrompts:
         for known in self._digested.values():
             if reply_id in known:
                 known.clear()
+        if reply_id in self._chains:
+            self._chains.clear()
 
     def with_pending(self, events: Sequence[e.VerbatimEvent]) -> BranchPrompts:
         """These prompts with events that are not stored yet; this object stays as it is."""
@@ -216,6 +235,29 @@ class BranchPrompts:
     def text_of(self, message_id: UUID) -> str:
         """A message's text as it was recorded."""
         return self._message(message_id).content
+
+    def said(self, message_id: UUID) -> tuple[str, ImportedContent] | None:
+        """Role and content of a message that was more than a text; None for any other."""
+        found = self._said.get(message_id)
+        return found if found is not None or self._base is None else self._base.said(message_id)
+
+    def spoken(self, message_id: UUID) -> Spoken:
+        """A message as it was said, for digests of what was said so far."""
+        message = self._message(message_id)
+        role, content = self.said(message_id) or (message.role, message.content)
+        return Spoken(message.parent_id, role, content, message.continues)
+
+    def known_chain(self, message_id: UUID) -> bytes | None:
+        """The digest kept by `keep_chain`, if one is."""
+        found = self._chains.get(message_id)
+        return found if found is not None or self._base is None else self._base.known_chain(message_id)
+
+    def keep_chain(self, message_id: UUID, chain: bytes) -> None:
+        """Keep the digest of all that was said up to a message; it never changes once the message has its text."""
+        if self._base is not None and message_id not in self._messages:
+            self._base.keep_chain(message_id, chain)
+        else:
+            self._chains[message_id] = chain
 
     def lengths(self, leaf_id: UUID) -> list[tuple[UUID, str, int]]:
         """Each message of a branch, first message first: id, role, bytes of its text as sent."""

@@ -177,3 +177,98 @@ export function runner(fields) {
     ...fields,
   };
 }
+
+/**
+ * @param {Partial<import('./api/audit.js').LedgerRow> & {id: string}} fields
+ * @returns {import('./api/audit.js').LedgerRow}
+ */
+export function ledgerRow(fields) {
+  return {
+    owner_id: 'ada',
+    user: null,
+    conversation_id: 'c1',
+    reply_id: `reply of ${fields.id}`,
+    purpose: 'reply',
+    source: 'browser',
+    model: 'small',
+    runner: 'built-in',
+    requested_at: '2026-03-10T09:00:00Z',
+    started_at: '2026-03-10T09:00:01Z',
+    ended_at: '2026-03-10T09:00:04Z',
+    outcome: 'complete',
+    cancel_requested: false,
+    duration_ms: 3000,
+    first_token_ms: 1000,
+    usage: { prompt_tokens: 1200, completion_tokens: 40 },
+    usage_source: 'runner',
+    finish_reason: 'stop',
+    error: null,
+    ...fields,
+  };
+}
+
+/**
+ * @param {Partial<import('./api/modelCalls.js').ModelCall['attempts'][number]>} [fields]
+ * @returns {import('./api/modelCalls.js').ModelCall['attempts'][number]}
+ */
+export function attempt(fields) {
+  return {
+    attempt: 1,
+    runner: 'built-in',
+    runner_version: 'b100',
+    worker: 'w1',
+    started_at: '2026-03-10T09:00:01Z',
+    ended_at: '2026-03-10T09:00:04Z',
+    outcome: 'complete',
+    duration_ms: 3000,
+    first_token_ms: 1000,
+    chunk_count: 12,
+    finish_reason: 'stop',
+    error: null,
+    ...fields,
+  };
+}
+
+/**
+ * @param {Partial<import('./api/modelCalls.js').ModelCall> & {id: string}} fields
+ * @returns {import('./api/modelCalls.js').ModelCall}
+ */
+export function modelCall(fields) {
+  return {
+    ...ledgerRow({ id: fields.id }),
+    version: 3,
+    params: {},
+    leaf_id: 'm1',
+    conversation_version: 6,
+    builder: 'chat/1',
+    serializer: 'jcs-rfc8785/1',
+    trimming: null,
+    body_sha256: 'digest',
+    body_length: 321,
+    chunk_count: 12,
+    delivered_characters: 99,
+    response_id: null,
+    response_model: null,
+    system_fingerprint: null,
+    attempts: [attempt()],
+    events: [{ event_id: `event of ${fields.id}`, version: 1, topic: 'ModelCallRequested.v2', position: '101', at: '2026-03-10T09:00:00Z' }],
+    queue: null,
+    position: '120',
+    ...fields,
+  };
+}
+
+/**
+ * @param {Partial<import('./api/people.js').Person> & {id: string}} fields
+ * @returns {import('./api/people.js').Person}
+ */
+export function somebody(fields) {
+  return {
+    email: `${fields.id}@example.org`,
+    display_name: '',
+    is_active: true,
+    is_auditor: false,
+    is_staff: false,
+    ...fields,
+  };
+}

@@ -7,6 +7,8 @@ from uuid import UUID
 
 from backend.application.ports import RecordedEvent
 from backend.domain import events as e
+from backend.domain.imported import text_of_imported
+from backend.domain.message_tree import USER
 from backend.domain.titles import UNTITLED, first_words
 from projections.conversation_list.read_table import ConversationListRow, ConversationSettingsRow
 from projections.projector import MissingRow, Projector, storable, storable_json, stream_ids, upsert
@@ -78,6 +80,14 @@ class ConversationListProjector(Projector):
         row = self._row(event)
         if row.title == UNTITLED and not row.title_is_given:
             row.title = storable(first_words(event.content))
+        row.selected_leaf_id = event.message_id
+        row.message_count += 1
+        row.updated_at = event.timestamp
+
+    def on_message_imported(self, event: e.MessageImported, position: int) -> None:
+        row = self._row(event)
+        if event.role == USER and row.title == UNTITLED and not row.title_is_given:
+            row.title = storable(first_words(text_of_imported(event.content)))
         row.selected_leaf_id = event.message_id
         row.message_count += 1
         row.updated_at = event.timestamp

@@ -61,6 +61,10 @@ class LiveChangesProjector(Projector):
         data = {"message_id": str(event.message_id), "parent_id": _text(event.parent_id)}
         self._add(event, position, data)
 
+    def on_message_imported(self, event: e.MessageImported, position: int) -> None:
+        data = {"message_id": str(event.message_id), "parent_id": _text(event.parent_id), "role": event.role}
+        self._add(event, position, data)
+
     def on_reply_requested(self, event: e.ReplyRequested, position: int) -> None:
         data: dict[str, Any] = {
             **_reply_ids(event),

@@ -7,6 +7,8 @@ from uuid import UUID
 
 from backend.application.ports import RecordedEvent
 from backend.domain import events as e
+from backend.domain.imported import text_of_imported
+from backend.domain.outcomes import COMPLETE
 from backend.domain.titles import UNTITLED, first_words
 from projections.projector import MissingRow, Projector, storable, stream_ids, upsert
 from projections.search.kinds import ASSISTANT, KIND_SIGNS, TITLE, USER
@@ -79,6 +81,15 @@ class SearchProjector(Projector):
         if conversation.title == UNTITLED and not conversation.title_is_given:
             self._name(event, first_words(event.content), position)
         self._write(self._add(event, event.message_id, USER, position), event.content, event)
+
+    def on_message_imported(self, event: e.MessageImported, position: int) -> None:
+        conversation, text = self._conversation(event), text_of_imported(event.content)
+        if event.role == USER and conversation.title == UNTITLED and not conversation.title_is_given:
+            self._name(event, first_words(text), position)
+        kind = ASSISTANT if event.role == ASSISTANT else USER
+        row = self._add(event, event.message_id, kind, position)
+        row.outcome = COMPLETE if kind == ASSISTANT else None
+        self._write(row, text, event)
 
     def on_reply_requested(self, event: e.ReplyRequested, position: int) -> None:
         self._add(event, event.reply_id, ASSISTANT, position)

@@ -19,6 +19,7 @@ from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
 from backend.domain import events as e
+from backend.domain.imported import text_of_imported
 from backend.event_store.picking import events_at
 from projections.projector import storable
 from projections.search.excerpts import Found, excerpts
@@ -257,6 +258,8 @@ def _hits(
 
 
 def _text_of(event: e.VerbatimEvent) -> str:
+    if isinstance(event, e.MessageImported):
+        return storable(text_of_imported(event.content))
     if not isinstance(event, e.UserMessageSent | e.ReplyRecorded):
         raise TypeError(f"{type(event).__name__} holds no message's text; rebuild the read model search.")
     return storable(event.content)

@@ -9,7 +9,8 @@ from django.db.models import Q
 
 from backend.application.ports import RecordedEvent
 from backend.domain import events as e
-from backend.domain.outcomes import PENDING
+from backend.domain.imported import text_of_imported
+from backend.domain.outcomes import COMPLETE, PENDING
 from projections.projector import MissingRow, Projector, storable, storable_json, stream_ids, upsert
 from projections.transcript.read_table import TranscriptHeadRow, TranscriptRow
 
@@ -65,6 +66,11 @@ class TranscriptProjector(Projector):
 
     def on_user_message_sent(self, event: e.UserMessageSent, position: int) -> None:
         self._add(event, event.message_id, event.parent_id, role=USER).content = storable(event.content)
+
+    def on_message_imported(self, event: e.MessageImported, position: int) -> None:
+        row = self._add(event, event.message_id, event.parent_id, role=event.role)
+        row.content = storable(text_of_imported(event.content))
+        row.outcome = COMPLETE if event.role == ASSISTANT else None
 
     def on_reply_requested(self, event: e.ReplyRequested, position: int) -> None:
         row = self._add(event, event.reply_id, event.parent_id, role=ASSISTANT)
@@ -167,7 +173,7 @@ def _ids_asked_for(batch: Sequence[RecordedEvent]) -> tuple[set[UUID], set[UUID]
         match recorded.event:
             case e.ConversationStarted(forked_from=e.ForkOrigin(message_id=message_id)):
                 parents.add(message_id)
-            case e.UserMessageSent(parent_id=parent_id) if parent_id is not None:
+            case e.UserMessageSent(parent_id=parent_id) | e.MessageImported(parent_id=parent_id) if parent_id:
                 parents.add(parent_id)
             case e.ReplyRequested(parent_id=parent_id):
                 parents.add(parent_id)

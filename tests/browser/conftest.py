@@ -29,6 +29,7 @@ FLAGS = [
     "--no-first-run",
 ]
 SESSION_COOKIE = "verbatim_session"
+ADMINISTRATOR = "administrator@example.org"
 # Generous, because nothing here is about speed: a busy machine must not fail a test.
 WAIT_MS = 20_000
 expect.set_options(timeout=WAIT_MS)
@@ -66,7 +67,9 @@ def stack(shared_runner: HoldingRunner) -> Iterator[Stack]:
     settings = {"MODEL_RUNNER_URL": shared_runner.url, "MODEL_RUNNER_MODEL": MODEL_ID, "TITLES": "off"}
     with running_stack(**settings) as running:
         with ApiClient(running.url) as first:
-            first.sign_up()  # the first account is the administrator; no test should be that by chance
+            first.sign_up(
+                ADMINISTRATOR
+            )  # the first account is the administrator; no test should be that by chance
         yield running
 
 
@@ -88,6 +91,23 @@ def person(base_url: str) -> Iterator[ApiClient]:
     """Somebody who has just signed up: what the server holds for them can be asked without the browser."""
     with ApiClient(base_url) as client:
         client.sign_up()
+        yield client
+
+
+@pytest.fixture
+def administrator(base_url: str) -> Iterator[ApiClient]:
+    """The one administrator of the stack: a test that makes another one takes that back."""
+    with ApiClient(base_url) as client:
+        client.log_in(ADMINISTRATOR)
+        yield client
+
+
+@pytest.fixture
+def auditor(base_url: str, administrator: ApiClient) -> Iterator[ApiClient]:
+    """Somebody who may read the ledger of everybody."""
+    with ApiClient(base_url) as client:
+        who = client.sign_up()
+        administrator.command("PATCH", f"/api/users/{who['id']}/", {"is_auditor": True})
         yield client
 
 

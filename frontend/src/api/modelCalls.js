@@ -16,7 +16,8 @@ import { knownPosition, notePosition } from './positions.js';
  * @property {number} counted_tokens
  * @property {number} context_tokens
  *
- * @typedef {{role: string, content: unknown}} PromptMessage content: a text, or parts
+ * @typedef {{role: string, content: unknown, [other: string]: unknown}} PromptMessage content: a text, or parts; others:
+ *   such as the tools a model asked for, where another program made the call
  *
  * The request as rebuilt from the events just now, beside what was recorded before it was sent.
  * @typedef {object} PromptRecord
@@ -34,7 +35,8 @@ import { knownPosition, notePosition } from './positions.js';
  *   params: Params,
  *   error: CallError|null,
  *   trimming: Trimming|null,
- * }} ModelCall
+ *   user?: import('./audit.js').Somebody|null,
+ * }} ModelCall user: whose call it is; only auditors and administrators are told
  *
  * @typedef {object} StoredEvent
  * @property {number} version its place in its stream

@@ -4,6 +4,78 @@
  */
 
 export interface paths {
+    "/api/audit/checkpoint/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The log as it is now, signed (C2SP tlog-checkpoint). Keep it: later, nobody can shorten the log unseen. */
+        get: operations["read_checkpoint"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/audit/conversations/{conversation_id}/events/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description Anybody's conversation as it lies in the event store, for auditors and administrators.
+         *
+         *     Reading somebody else's is recorded first, and its owner sees that.
+         */
+        get: operations["list_audited_conversation_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/audit/export/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The calls that the filters pick, and whatever is needed to rebuild what they sent. */
+        get: operations["export_audit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/audit/log/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description How far the transparency log has come, who signs it, and where its checkpoints are kept. */
+        get: operations["read_log_state"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/conversations/": {
         parameters: {
             query?: never;
@@ -378,6 +450,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/me/audit-reads/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Who has read my content through the audit, when, and what. */
+        get: operations["list_my_audit_reads"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/model-calls/": {
         parameters: {
             query?: never;
@@ -385,7 +474,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description Calls to models, newest first. */
+        /** @description Calls to models, newest first: mine, or for auditors and administrators everybody's. */
         get: operations["list_model_calls"];
         put?: never;
         post?: never;
@@ -436,8 +525,71 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description What the model was sent, rebuilt from the events now, beside what was recorded then. */
+        /**
+         * @description What the model was sent, rebuilt from the events now, beside what was recorded then.
+         *
+         *     Reading somebody else's is recorded first, and its owner sees that.
+         */
         get: operations["read_prompt"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/model-calls/{call_id}/proof/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description A proof, to be checked by anybody, that an event of this call is in the log, at its place and unchanged. */
+        get: operations["read_proof"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/model-calls/{call_id}/raw/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description The exact bytes that were sent to the runner, as a file; their digest is the call's `body_sha256`.
+         *
+         *     Reading somebody else's is recorded first, and its owner sees that.
+         */
+        get: operations["read_raw_prompt"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/model-calls/{call_id}/reply/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description What the model answered, as it is recorded; empty until the call has ended.
+         *
+         *     Reading somebody else's is recorded first, and its owner sees that.
+         */
+        get: operations["read_call_reply"];
         put?: never;
         post?: never;
         delete?: never;
@@ -584,6 +736,75 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/tokens/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description My API tokens, the newest first. The tokens themselves are not stored. */
+        get: operations["list_tokens"];
+        put?: never;
+        /** @description Make an API token. It is shown in this answer and never again. */
+        post: operations["make_token"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tokens/{token_id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** @description Revoke a token; from now on it is refused everywhere. */
+        delete: operations["revoke_token"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Everybody who has an account here, for administrators. */
+        get: operations["list_users"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users/{user_id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** @description Let somebody in or not, and change their roles; what is absent stays. For administrators. */
+        patch: operations["change_user"];
+        trace?: never;
+    };
     "/healthz": {
         parameters: {
             query?: never;
@@ -610,6 +831,40 @@ export interface paths {
         };
         /** @description Whether messages are accepted, answered and shown, with each part's state and lag. */
         get: operations["readyz"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/chat/completions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description OpenAI's chat completions, streaming or not. The body (8 MB at most) goes to the model runner byte for byte; `model`, `messages` and `stream` are read, `n` must be 1. Each request is a recorded model call: see the headers X-Model-Call-Id and X-Conversation-Id. Errors have OpenAI's shape. */
+        post: operations["openai_chat_completions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description OpenAI's list of models: all that can be asked for at /v1/chat/completions. */
+        get: operations["openai_list_models"];
         put?: never;
         post?: never;
         delete?: never;
@@ -651,6 +906,29 @@ export interface components {
             chunk_count: number;
             finish_reason: string | null;
             error: unknown;
+        };
+        /** @description Somebody has read my content. Both ids null: all of it, as an export. */
+        AuditReadOutput: {
+            /** Format: uuid */
+            id: string;
+            readonly reader: components["schemas"]["SomebodyOutput"];
+            /** Format: date-time */
+            at: string;
+            /** @description What was read first: prompt, reply, raw, events or export. What was read of the same call or conversation within ten minutes belongs to the same reading. */
+            what: string;
+            /** Format: uuid */
+            conversation_id: string | null;
+            /** Format: uuid */
+            call_id: string | null;
+        };
+        AuditReadPageOutput: {
+            /** @description Newest first. */
+            results: components["schemas"]["AuditReadOutput"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+            position: string;
         };
         BranchChangedOutput: {
             /** Format: uuid */
@@ -835,6 +1113,26 @@ export interface components {
             /** Format: date-time */
             at: string;
         };
+        LogOutletOutput: {
+            outlet: string;
+            /** Format: date-time */
+            delivered_at: string;
+            /** @description Why the next checkpoint was not taken; empty where all were. */
+            error: string;
+        };
+        LogStateOutput: {
+            origin: string;
+            /** @description What checkpoints are checked with (C2SP verifier key). */
+            verifier_key: string;
+            /** @description Events in the log. */
+            size: number;
+            checkpoint_size: number | null;
+            /** Format: date-time */
+            checkpoint_at: string | null;
+            /** @description Recorded events that are not in the log yet. */
+            events_behind: number;
+            outlets: components["schemas"]["LogOutletOutput"][];
+        };
         MeOutput: {
             /** Format: uuid */
             readonly id: string;
@@ -911,10 +1209,12 @@ export interface components {
             version: number;
             position: string;
         };
-        /** @description Base of what is only ever written. */
+        /** @description Give as context `people`: whose calls these are, by id, or None where that is not told. */
         ModelCallOutput: {
             /** Format: uuid */
             id: string;
+            /** @description Whose call it is, for auditors and administrators; null for others. */
+            readonly user: components["schemas"]["SomebodyOutput"] | null;
             /** Format: uuid */
             owner_id: string;
             /** Format: uuid */
@@ -977,10 +1277,12 @@ export interface components {
             position: string;
             results: components["schemas"]["ModelCallRowOutput"][];
         };
-        /** @description Base of what is only ever written. */
+        /** @description Give as context `people`: whose calls these are, by id, or None where that is not told. */
         ModelCallRowOutput: {
             /** Format: uuid */
             id: string;
+            /** @description Whose call it is, for auditors and administrators; null for others. */
+            readonly user: components["schemas"]["SomebodyOutput"] | null;
             /** Format: uuid */
             owner_id: string;
             /** Format: uuid */
@@ -1035,6 +1337,18 @@ export interface components {
             demonstration: boolean;
             default: boolean;
         };
+        NewTokenOutput: {
+            /** @description How the token begins. */
+            id: string;
+            readonly name: string;
+            /** Format: date-time */
+            readonly created: string;
+            /** Format: date-time */
+            readonly last_used: string | null;
+            /** @description The token itself, shown this once. */
+            token: string;
+            position: string;
+        };
         /** @enum {unknown} */
         NullEnum: null;
         /** @description An object with these fields and no others; each unknown one is named in the answer. */
@@ -1073,6 +1387,15 @@ export interface components {
             expected_version?: number;
         };
         /** @description An object with these fields and no others; each unknown one is named in the answer. */
+        PatchedChangePersonInputRequest: {
+            /** @description false ends their sessions and API tokens at once. */
+            is_active?: boolean;
+            /** @description May read the ledger of all model calls. */
+            is_auditor?: boolean;
+            /** @description An administrator. */
+            is_staff?: boolean;
+        };
+        /** @description An object with these fields and no others; each unknown one is named in the answer. */
         PatchedChangePresetInputRequest: {
             name?: string;
             system_prompt?: string;
@@ -1082,6 +1405,34 @@ export interface components {
             params?: {
                 [key: string]: number | string | string[];
             };
+        };
+        PeoplePageOutput: {
+            /** @description In the order of their addresses. */
+            results: components["schemas"]["PersonOutput"][];
+            /** Format: uri */
+            next: string | null;
+            /** Format: uri */
+            previous: string | null;
+        };
+        PersonOutput: {
+            /** Format: uuid */
+            readonly id: string;
+            /**
+             * E-mail address
+             * Format: email
+             */
+            readonly email: string;
+            readonly display_name: string;
+            /** @description false: cannot log in, and no session or token of theirs works. */
+            readonly is_active: boolean;
+            /** Auditor */
+            readonly is_auditor: boolean;
+            /** Administrator */
+            readonly is_staff: boolean;
+            /** Format: date-time */
+            readonly date_joined: string;
+            /** Format: date-time */
+            readonly last_login: string | null;
         };
         PresetAnswerOutput: {
             /** Format: uuid */
@@ -1171,6 +1522,25 @@ export interface components {
              * @description When the next attempt is made, where one failed and is made again.
              */
             retry_at: string | null;
+        };
+        RecordedReplyOutput: {
+            content: string;
+            reasoning: string;
+            /** @description As the runner gave them. */
+            tool_calls: unknown[];
+            /**
+             * @description pending until the call's final end.
+             *
+             *     * `pending` - pending
+             *     * `cancelled` - cancelled
+             *     * `complete` - complete
+             *     * `failed` - failed
+             *     * `interrupted` - interrupted
+             *     * `truncated` - truncated
+             */
+            outcome: components["schemas"]["OutcomeEnum"];
+            /** @description Of the event store. */
+            position: string;
         };
         /** @description An object with these fields and no others; each unknown one is named in the answer. */
         RegenerateReplyInputRequest: {
@@ -1310,9 +1680,11 @@ export interface components {
         /**
          * @description * `user` - user
          *     * `assistant` - assistant
+         *     * `system` - system
+         *     * `tool` - tool
          * @enum {string}
          */
-        RoleEnum: "user" | "assistant";
+        RoleEnum: "user" | "assistant" | "system" | "tool";
         RunnerOutput: {
             name: string;
             url: string;
@@ -1364,7 +1736,7 @@ export interface components {
         SearchedMessageOutput: {
             /** Format: uuid */
             id: string;
-            role: components["schemas"]["RoleEnum"];
+            role: components["schemas"]["WriterEnum"];
             /** Format: date-time */
             at: string;
             model: string | null;
@@ -1419,6 +1791,14 @@ export interface components {
          * @enum {string}
          */
         SignupEnum: "open" | "closed";
+        SomebodyOutput: {
+            /** Format: uuid */
+            id: string;
+            /** @description Null where the account was removed. */
+            email: string | null;
+            /** @description Null where the account was removed. */
+            display_name: string | null;
+        };
         /** @description An object with these fields and no others; each unknown one is named in the answer. */
         StartConversationInputRequest: {
             title?: string;
@@ -1471,6 +1851,25 @@ export interface components {
             /** @description Of the read model, from the same moment as the rows. */
             position: string;
             results: components["schemas"]["StoredEventOutput"][];
+        };
+        /** @description An object with these fields and no others; each unknown one is named in the answer. */
+        TokenInputRequest: {
+            /** @description What the token is for, to tell it from others. */
+            name: string;
+        };
+        TokenListOutput: {
+            /** @description The newest first. */
+            results: components["schemas"]["TokenOutput"][];
+            position: string;
+        };
+        TokenOutput: {
+            /** @description How the token begins. */
+            id: string;
+            readonly name: string;
+            /** Format: date-time */
+            readonly created: string;
+            /** Format: date-time */
+            readonly last_used: string | null;
         };
         /** @description Base of what is only ever written. */
         TranscriptPageOutput: {
@@ -1584,6 +1983,12 @@ export interface components {
             prompt_tokens: number | null;
             completion_tokens: number | null;
         };
+        /**
+         * @description * `user` - user
+         *     * `assistant` - assistant
+         * @enum {string}
+         */
+        WriterEnum: "user" | "assistant";
     };
     responses: never;
     parameters: never;
@@ -1593,6 +1998,263 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    read_checkpoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description A parameter does not fit; `errors` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description Not logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description There is no such thing, or it is somebody else's. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The read model is behind or being rebuilt; see Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+        };
+    };
+    list_audited_conversation_events: {
+        parameters: {
+            query?: {
+                /** @description A position from an earlier answer: wait until what is read has passed it, at most 2 seconds. */
+                after?: string;
+                /** @description Only events beyond this version; 0 when absent. */
+                after_version?: number;
+                /** @description 1 to 200; 100 when absent. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                conversation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoredEventPageOutput"];
+                };
+            };
+            /** @description A parameter does not fit; `errors` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description Not logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description There is no such thing, or it is somebody else's. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The read model is behind or being rebuilt; see Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+        };
+    };
+    export_audit: {
+        parameters: {
+            query: {
+                /** @description A position from an earlier answer: wait until what is read has passed it, at most 2 seconds. */
+                after?: string;
+                completion_tokens_max?: number;
+                completion_tokens_min?: number;
+                conversation?: string;
+                created_after?: string;
+                created_before?: string;
+                duration_ms_max?: number;
+                duration_ms_min?: number;
+                first_token_ms_max?: number;
+                first_token_ms_min?: number;
+                /** @description jsonl: the events, one a line, byte for byte. csv: the calls, without what was said. bundle: a ZIP with the events, their proofs, and a program that checks them offline. */
+                format: "bundle" | "csv" | "jsonl";
+                /** @description Size of a checkpoint that you have kept: a bundle then shows that the log grew out of it. Those of the last thousand checkpoints need not be named. */
+                kept?: number[];
+                model?: string;
+                outcome?: "cancelled" | "complete" | "failed" | "interrupted" | "pending" | "truncated";
+                prompt_tokens_max?: number;
+                prompt_tokens_min?: number;
+                purpose?: "external" | "replay" | "reply" | "title";
+                /** @description Where the call went. */
+                runner?: string;
+                source?: "api" | "browser" | "openai";
+                /** @description Whose calls. Auditors see everybody's; others see only their own. */
+                user?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/jsonl": string;
+                    "text/csv": string;
+                    "application/zip": string;
+                };
+            };
+            /** @description A parameter does not fit; `errors` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description Not logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description Reading what others wrote cannot be recorded. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description There is no such thing, or it is somebody else's. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The read model is behind or being rebuilt; see Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+        };
+    };
+    read_log_state: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogStateOutput"];
+                };
+            };
+            /** @description A parameter does not fit; `errors` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description Not logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The read model is behind or being rebuilt; see Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+        };
+    };
     list_conversations: {
         parameters: {
             query?: {
@@ -3504,6 +4166,59 @@ export interface operations {
             };
         };
     };
+    list_my_audit_reads: {
+        parameters: {
+            query?: {
+                /** @description A position from an earlier answer: wait until what is read has passed it, at most 2 seconds. */
+                after?: string;
+                /** @description Where the page begins; taken from `next` or `previous`. */
+                cursor?: string;
+                /** @description Rows on a page, 1 to 200; 50 when absent. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditReadPageOutput"];
+                };
+            };
+            /** @description A parameter does not fit; `errors` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description Not logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The read model is behind or being rebuilt; see Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+        };
+    };
     list_model_calls: {
         parameters: {
             query?: {
@@ -3518,13 +4233,19 @@ export interface operations {
                 cursor?: string;
                 duration_ms_max?: number;
                 duration_ms_min?: number;
+                first_token_ms_max?: number;
+                first_token_ms_min?: number;
                 /** @description Rows on a page, 1 to 200; 50 when absent. */
                 limit?: number;
                 model?: string;
+                /** @description -requested_at when absent. */
+                ordering?: "-completion_tokens" | "-duration_ms" | "-first_token_ms" | "-prompt_tokens" | "-requested_at" | "completion_tokens" | "duration_ms" | "first_token_ms" | "prompt_tokens" | "requested_at";
                 outcome?: "cancelled" | "complete" | "failed" | "interrupted" | "pending" | "truncated";
                 prompt_tokens_max?: number;
                 prompt_tokens_min?: number;
                 purpose?: "external" | "replay" | "reply" | "title";
+                /** @description Where the call went. */
+                runner?: string;
                 source?: "api" | "browser" | "openai";
                 /** @description Whose calls. Auditors see everybody's; others see only their own. */
                 user?: string;
@@ -3748,6 +4469,194 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PromptOutput"];
+                };
+            };
+            /** @description A parameter does not fit; `errors` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description Not logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description There is no such thing, or it is somebody else's. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The read model is behind or being rebuilt; see Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+        };
+    };
+    read_proof: {
+        parameters: {
+            query?: {
+                /** @description requested: that the call was asked for, with the digest of its prompt. terminal: how it ended. reply: the text that was kept of it. */
+                event?: "reply" | "requested" | "terminal";
+            };
+            header?: never;
+            path: {
+                call_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description C2SP tlog-proof */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description A parameter does not fit; `errors` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description Not logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description There is no such thing, or it is somebody else's. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The read model is behind or being rebuilt; see Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+        };
+    };
+    read_raw_prompt: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                call_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The body of the request to the runner, byte for byte. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description A parameter does not fit; `errors` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description Not logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description There is no such thing, or it is somebody else's. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The events do not give the recorded bytes any more. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The read model is behind or being rebuilt; see Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+        };
+    };
+    read_call_reply: {
+        parameters: {
+            query?: {
+                /** @description A position from an earlier answer: wait until what is read has passed it, at most 2 seconds. */
+                after?: string;
+            };
+            header?: never;
+            path: {
+                call_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecordedReplyOutput"];
                 };
             };
             /** @description A parameter does not fit; `errors` names it. */
@@ -4408,6 +5317,284 @@ export interface operations {
             };
         };
     };
+    list_tokens: {
+        parameters: {
+            query?: {
+                /** @description A position from an earlier answer: wait until what is read has passed it, at most 2 seconds. */
+                after?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenListOutput"];
+                };
+            };
+            /** @description A parameter does not fit; `errors` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description Not logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The read model is behind or being rebuilt; see Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+        };
+    };
+    make_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TokenInputRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewTokenOutput"];
+                };
+            };
+            /** @description A field does not fit; `errors` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description Not logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The CSRF token is missing or wrong. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+        };
+    };
+    revoke_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A field does not fit; `errors` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description Not logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The CSRF token is missing or wrong. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description There is no such thing, or it is somebody else's. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+        };
+    };
+    list_users: {
+        parameters: {
+            query?: {
+                /** @description Where the page begins; taken from `next` or `previous`. */
+                cursor?: string;
+                /** @description Rows on a page, 1 to 200; 50 when absent. */
+                limit?: number;
+                /** @description A part of the name or of the address. */
+                search?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PeoplePageOutput"];
+                };
+            };
+            /** @description A field or parameter does not fit; `errors` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description Not logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description Not an administrator, or the CSRF token is missing or wrong. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+        };
+    };
+    change_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PatchedChangePersonInputRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PersonOutput"];
+                };
+            };
+            /** @description A field or parameter does not fit; `errors` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description Not logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description Not an administrator, or the CSRF token is missing or wrong. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description There is no such thing, or it is somebody else's. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description This is the last administrator who can log in. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+        };
+    };
     healthz: {
         parameters: {
             query?: never;
@@ -4452,6 +5639,159 @@ export interface operations {
             };
             /** @description Not ready; `parts` says why. */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    openai_chat_completions: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A conversation that begins with this call begins in the archive. */
+                "X-Archive-Conversation"?: "1";
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        responses: {
+            /** @description The answer, or its stream. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                    "text/event-stream": string;
+                };
+            };
+            /** @description The body cannot be read or does not fit, or the context is full (`context_length_exceeded`). */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description The API token is missing, wrong or revoked. Sessions are not accepted here. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description There is no such model (`model_not_found`). */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description The body is larger than 8 MB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Too many calls at the same time; see Retry-After. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description The model runner failed. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description The model runner or the database does not answer; see Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description The model runner fell silent. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    openai_list_models: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The models. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description The API token is missing, wrong or revoked. Sessions are not accepted here. */
+            401: {
                 headers: {
                     [name: string]: unknown;
                 };

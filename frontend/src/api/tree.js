@@ -14,7 +14,7 @@ import { knownPosition, notePosition } from './positions.js';
  * @typedef {object} TreeNode
  * @property {string} id
  * @property {string|null} parent_id
- * @property {'user'|'assistant'} role
+ * @property {'user'|'assistant'|'system'|'tool'} role
  * @property {string} at
  * @property {Outcome|null} outcome null for a user's message
  * @property {string} excerpt the first characters, on one line

@@ -40,10 +40,11 @@
  */
 
 /**
- * A message or a reply. `local`: so far only this browser has written the row down.
- * @typedef {Omit<Schemas['TranscriptRowOutput'], KnownLate>
+ * A message or a reply. `local`: so far only this browser has written the row down. `role`: the last two only where
+ * another program brought the message along.
+ * @typedef {Omit<Schemas['TranscriptRowOutput'], KnownLate|'role'>
  *   & Partial<Pick<Schemas['TranscriptRowOutput'], KnownLate>>
- *   & {local?: boolean}} TranscriptRow
+ *   & {local?: boolean, role: 'user'|'assistant'|'system'|'tool'}} TranscriptRow
  */
 
 /**

@@ -20,6 +20,9 @@ import { NotFoundPage } from './NotFoundPage.jsx';
 const AuthPage = lazy(() => import('../auth/AuthPage.jsx'));
 const SessionExpiredDialog = lazy(() => import('../auth/SessionExpiredDialog.jsx'));
 const ComparePage = lazy(() => import('../features/compare/ComparePage.jsx'));
+const CallPage = lazy(() => import('../features/audit/CallPage.jsx'));
+const LedgerPage = lazy(() => import('../features/ledger/LedgerPage.jsx'));
+const PeoplePage = lazy(() => import('../features/people/PeoplePage.jsx'));
 const HistoryPage = lazy(() => import('../features/time/HistoryPage.jsx'));
 const SettingsPage = lazy(() => import('../features/settings/SettingsPage.jsx'));
 
@@ -101,6 +104,30 @@ function SessionGate() {
               element={
                 <Suspense fallback={null}>
                   <SettingsPage />
+                </Suspense>
+              }
+            />
+            <Route
+              path="/settings/people"
+              element={
+                <Suspense fallback={null}>
+                  <PeoplePage />
+                </Suspense>
+              }
+            />
+            <Route
+              path="/audit/calls"
+              element={
+                <Suspense fallback={null}>
+                  <LedgerPage />
+                </Suspense>
+              }
+            />
+            <Route
+              path="/audit/calls/:id"
+              element={
+                <Suspense fallback={null}>
+                  <CallPage />
                 </Suspense>
               }
             />

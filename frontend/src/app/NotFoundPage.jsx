@@ -4,6 +4,12 @@ import { Link } from 'react-router';
 import styles from './NotFoundPage.module.css';
 import { PageHead } from './PageHead.jsx';
 
+/** @type {Record<string, string>} */
+const WHY = {
+  conversation: 'It does not exist, it was deleted, or it belongs to somebody else.',
+  'model call': 'It does not exist, or it belongs to somebody else.',
+};
+
 /** @param {{what?: string}} props */
 export function NotFoundPage({ what = 'page' }) {
   return (
@@ -12,9 +18,7 @@ export function NotFoundPage({ what = 'page' }) {
       <div className={styles.inner}>
         <h1>This {what} is not here</h1>
         <p>
-          {what === 'conversation'
-            ? 'It does not exist, it was deleted, or it belongs to somebody else.'
-            : 'The address leads nowhere. It may have been typed by hand, or changed.'}
+          {WHY[what] ?? 'The address leads nowhere. It may have been typed by hand, or changed.'}
         </p>
         <Link to="/">Start a new conversation</Link>
       </div>

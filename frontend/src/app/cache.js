@@ -40,6 +40,7 @@ export const keys = {
   tree: (id) => ['tree', id],
   /** @param {string} id */
   replays: (id) => ['replays', id],
+  auditReads: ['audit-reads'],
 };
 
 const REMEMBERED = 200;
@@ -137,10 +138,17 @@ function refetchWhatItTouches(change) {
   }
 }
 
+const READ_BY_AUDIT = 'audit_read';
+
 /** @param {LiveChange} change a frame of the live stream */
 export function receiveChange(change) {
   recent = [...recent.slice(1 - REMEMBERED), change];
   noteLivePosition(change.position);
+  if (change.kind === READ_BY_AUDIT) {
+    // Nothing was said or changed: somebody has read.
+    void queryClient.invalidateQueries({ queryKey: keys.auditReads });
+    return;
+  }
   applyToCaches(change);
   refetchWhatItTouches(change);
 }

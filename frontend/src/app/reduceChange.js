@@ -108,7 +108,7 @@ function changesBranchCounts(conversation, change) {
   return Boolean(conversation.hidden_branch_count) && CHANGES_TRANSCRIPT.has(change.kind);
 }
 
-const CHANGES_TRANSCRIPT = new Set(['user_message_sent', 'reply_requested', 'reply_recorded']);
+const CHANGES_TRANSCRIPT = new Set(['user_message_sent', 'message_imported', 'reply_requested', 'reply_recorded']);
 const HIDES_OR_SHOWS = new Set(['branch_hidden', 'branch_shown']);
 
 /**

@@ -147,6 +147,11 @@ export const DownloadIcon = () => (
     <path d="M10 3.5v9m0 0 3.5-3.5M10 12.5 6.5 9M4 16.5h12" />
   </Icon>
 );
+export const LedgerIcon = () => (
+  <Icon>
+    <path d="M5 3.5h10A1.5 1.5 0 0 1 16.5 5v10a1.5 1.5 0 0 1-1.5 1.5H5zM5 3.5v13M3.5 7H5m-1.5 3H5m-1.5 3H5M8.5 7.5h5m-5 3.5h3" />
+  </Icon>
+);
 export const TreeIcon = () => (
   <Icon>
     <path d="M6 6v6.5A2.5 2.5 0 0 0 8.5 15H12M6 8.5h6" />

@@ -25,6 +25,7 @@ from backend.domain.replay import call_id_of
 from backend.event_store.codec import revive, to_plain
 from backend.event_store.mapper import VerbatimMapper
 from backend.prompting.build import StreamSlice, build_prompt
+from tests.contract.golden.imported import imported_event, imported_talk
 from tests.support.builders import OWNER, CountingIds, Stamps, World, finished, make_id
 
 FOLDER = Path(__file__).parent
@@ -66,6 +67,7 @@ def sample_events() -> dict[str, e.VerbatimEvent]:
     found.update(_other_ends())
     found.update(_branches_and_replays())
     found.update(_title())
+    found.update(imported_event())
     found.update(_audit_trail())
     assert found.keys() == e.EVENT_CLASSES.keys(), e.EVENT_CLASSES.keys() ^ found.keys()
     return found
@@ -204,6 +206,7 @@ def sample_prompts() -> dict[str, tuple[list[StreamSlice], PromptRequest]]:
         "trimmed": _trimmed(),
         "continued": _continued(),
         "fork-of-a-fork": _fork_of_a_fork(),
+        "imported": imported_talk(),
         "progress": _with(_talk([("user", "Hello")], params={"seed": "1"}), progress=True),
         "title": _with(
             _talk([("user", "👋 " + "Why? " * 400), ("complete", "Because\n\n" * 200)]), builder=TITLE_BUILDER

@@ -143,7 +143,7 @@ def _addresses() -> list[str]:
             if isinstance(pattern, URLResolver):
                 walk(pattern.url_patterns, address)
             else:
-                found.append("/" + address.replace("<uuid:", "<").replace("<int:", "<"))
+                found.append("/" + address.replace("<uuid:", "<").replace("<int:", "<").replace("<str:", "<"))
 
     walk(get_resolver("backend.api.urls").url_patterns, "")
     return [address for address in found if address.startswith("/^/") is False]

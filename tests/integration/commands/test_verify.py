@@ -341,7 +341,7 @@ def test_what_does_not_exist_is_refused_by_name(fresh_database: str, what: str) 
     ("arguments", "complaint"),
     [
         (["--call", "x"], "invalid UUID value: 'x'"),
-        ([], "one of the arguments --all --conversation --call is required"),
+        ([], "Add --all, --conversation ID or --call ID"),
         (["--all", "--call", str(UUID(int=7))], "not allowed with argument"),
     ],
 )

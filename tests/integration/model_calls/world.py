@@ -10,7 +10,7 @@ import json
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -219,6 +219,11 @@ class HeldRunner:
 
     def __init__(self) -> None:
         self.streams: list[HeldStream] = []
+
+    def pass_chat(
+        self, body: bytes, *, whole: bool
+    ) -> AbstractAsyncContextManager[AsyncIterator[RunnerEvent]]:
+        return self.stream_chat(body)
 
     @asynccontextmanager
     async def stream_chat(self, body: bytes) -> AsyncIterator[AsyncIterator[RunnerEvent]]:

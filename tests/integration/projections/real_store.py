@@ -10,8 +10,10 @@ from backend.application.ports import (
     AnnounceCancel,
     ClaimFence,
     DequeueUnclaimedCall,
+    KeepPrefixes,
     KeepReplay,
     QueueCall,
+    QueueOwnCall,
     ReplayStepDue,
     ReplayStepTaken,
 )
@@ -27,6 +29,8 @@ def real_store(database_url: str) -> Iterator[PostgresEventStore]:
     """The real event store without the tables of the model-call workers."""
     kinds = (
         QueueCall,
+        QueueOwnCall,
+        KeepPrefixes,
         DequeueUnclaimedCall,
         AnnounceCancel,
         ClaimFence,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
@@ -18,11 +18,7 @@ from django.db import transaction
 from backend.application.conversations import Conversations
 from backend.application.execution import Handling, Services
 from backend.application.handlers import handle
-from backend.application.ports import (
-    EventStore,
-    InstallationDefaults,
-    RecordedEvent,
-)
+from backend.application.ports import EventStore, InstallationDefaults, RecordedEvent
 from backend.domain import commands as c
 from backend.domain.conversation import SELECTED_LEAF, Conversation
 from backend.domain.errors import DomainError
@@ -34,6 +30,7 @@ from backend.event_store.memory import InMemoryEventStore
 from backend.event_store.subscription import EventReader
 from projections.projector import Projector
 from projections.registry import PROJECTORS
+from tests.support.programs import body_of_a_program, outside_command
 
 WORKER = "worker-1"
 Rows = dict[str, list[dict[str, Any]]]
@@ -243,8 +240,10 @@ class Story:
         elif choose < 0.69:
             model = self.random.choice(["small", "big"])
             self.replay(conversation_id, owner, model=model, leaf_id=self._some_message(conversation_id))
-        elif choose < 0.76 and self.replays:
+        elif choose < 0.75 and self.replays:
             self._move_a_replay()
+        elif choose < 0.78:
+            self._ask_as_a_program(conversation_id, owner)
         elif self.calls:
             self._move_a_call()
 
@@ -259,6 +258,13 @@ class Story:
             parent_id=parent,
             model=self.random.choice([None, "big", "tight"]),
         )
+
+    def _ask_as_a_program(self, conversation_id: UUID, owner: UUID) -> None:
+        joins = (c.JoinAt(conversation_id, self._some_message(conversation_id), 1),)
+        body = body_of_a_program([self._text() for _ in range(3)])
+        command = replace(outside_command(owner, body, joins, at_once=False), call_id=self.new())
+        self.run(command)
+        self.calls.append((command.call_id, owner))
 
     def _write_beside_or_below(self, conversation_id: UUID, owner: UUID) -> None:
         message_id = self._some_message(conversation_id)

@@ -1,17 +1,24 @@
-"""Runs the projection worker until it is told to stop."""
+"""Runs the projection worker, and beside it the keeper of the transparency log, until told to stop."""
 
 from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import Any, Final
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 from backend import bootstrap
+from backend.bootstrap.transparency import log_keys, outlets
 from backend.commands.plain_errors import plain_database_errors
+from backend.transparency.keeper import keep
+from backend.transparency.keys import KeyProblem
 from projections import worker
+
+STOP_WITHIN_S: Final = 5.0
 
 
 class Command(BaseCommand):
@@ -25,5 +32,32 @@ class Command(BaseCommand):
 
         for wanted in (signal.SIGTERM, signal.SIGINT):
             signal.signal(wanted, stop)
-        with plain_database_errors():
+        with plain_database_errors(), _log_kept(stop_event):
             worker.run(stop_event, database_url=bootstrap.database_url())
+
+
+@contextmanager
+def _log_kept(stop_event: threading.Event) -> Iterator[None]:
+    """Keep the transparency log in a thread of its own. Raises CommandError where there is no key to sign with."""
+    try:
+        keys = log_keys()
+    except KeyProblem as error:
+        raise CommandError(str(error)) from error
+    thread = threading.Thread(
+        target=keep,
+        args=(stop_event,),
+        kwargs={
+            "database_url": bootstrap.database_url(),
+            "keys": keys,
+            "outlets": outlets(),
+            "now": bootstrap.SystemClock().now,
+        },
+        name="log-keeper",
+        daemon=True,
+    )
+    thread.start()
+    try:
+        yield
+    finally:
+        stop_event.set()
+        thread.join(STOP_WITHIN_S)

@@ -1,4 +1,4 @@
-"""Proves what the record says: every recorded prompt is rebuilt from the events and compared with its digest."""
+"""Proves what the record says: prompts against their digests, and the events against the transparency log."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ from backend.audit.verify import (
 )
 from backend.commands.meter import Meter
 from backend.commands.plain_errors import plain_database_errors
+from backend.commands.verify_log import add_arguments as add_log_arguments
+from backend.commands.verify_log import verify_log
 from backend.domain.errors import UnknownConversation, UnknownModelCall
 from backend.event_store.bulk import BulkReader
 from backend.event_store.codec import UnreadableEvent
@@ -37,17 +39,30 @@ _UNREADABLE: Final = (UnreadableEvent, UnknownConversation, CannotRebuildPrompt)
 class Command(BaseCommand):
     help = (
         "prompts: rebuild recorded prompts and compare each with the digest that was recorded before it was sent. "
-        "Exit status 0 only if all of them hold."
+        "log: compare every event with the transparency log, and that with its signed checkpoints. "
+        "Exit status 0 only if all of it holds."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("what", choices=["prompts"])
-        which = parser.add_mutually_exclusive_group(required=True)
-        which.add_argument("--all", action="store_true", help="every call that was ever recorded")
-        which.add_argument("--conversation", type=UUID, metavar="ID", help="the calls of one conversation")
-        which.add_argument("--call", type=UUID, metavar="ID", help="one call")
+        parser.add_argument("what", choices=["prompts", "log"])
+        which = parser.add_mutually_exclusive_group()
+        which.add_argument("--all", action="store_true", help="prompts: every call that was ever recorded")
+        which.add_argument(
+            "--conversation", type=UUID, metavar="ID", help="prompts: the calls of one conversation"
+        )
+        which.add_argument("--call", type=UUID, metavar="ID", help="prompts: one call")
+        add_log_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["what"] == "log":
+            if not verify_log(options, self.stdout, sys.stderr):
+                sys.exit(1)
+            return
+        if not (options["all"] or options["conversation"] or options["call"]):
+            raise CommandError("Which prompts? Add --all, --conversation ID or --call ID.")
+        self._verify_prompts(options)
+
+    def _verify_prompts(self, options: dict[str, Any]) -> None:
         self._unreadable: list[str] = []
         counts: Counter[str] = Counter()
         problems = 0

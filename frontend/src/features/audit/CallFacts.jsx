@@ -13,7 +13,9 @@ import {
   originFacts,
   parameterFacts,
 } from './facts.js';
+import { CallTimeline } from './CallTimeline.jsx';
 import { LongText } from './LongText.jsx';
+import { ProofDownloads } from './ProofDownloads.jsx';
 import { useReplyEvents } from './queries.js';
 
 /** @typedef {import('../../api/modelCalls.js').ModelCall} ModelCall */
@@ -21,18 +23,38 @@ import { useReplyEvents } from './queries.js';
 /** @typedef {import('./facts.js').EventPlace} EventPlace */
 /** @typedef {import('./facts.js').Fact} Fact */
 
-/** @param {{call: ModelCall}} props */
-export function CallFacts({ call }) {
-  const replyEvents = useReplyEvents(call);
-  const parameters = parameterFacts(call);
+/** Everything, one below the other. @param {{call: ModelCall, readAt: number}} props readAt: milliseconds */
+export function CallFacts({ call, readAt }) {
   return (
     <div className={styles.facts}>
+      <CallSettings call={call} />
+      <CallAttempts call={call} readAt={readAt} />
+      <CallEvents call={call} />
+      <CallOrigin call={call} />
+    </div>
+  );
+}
+
+/** @param {{call: ModelCall}} props */
+export function CallSettings({ call }) {
+  const parameters = parameterFacts(call);
+  return (
+    <>
       <Facts facts={generalFacts(call)} />
       <h3>Parameters</h3>
       {parameters.length > 0 ? <Facts facts={parameters} /> : <p>None were set: the runner used its own.</p>}
       <h3>Tokens and time</h3>
       <Facts facts={measureFacts(call)} empty="Nothing was measured." />
+    </>
+  );
+}
+
+/** @param {{call: ModelCall, readAt: number}} props */
+export function CallAttempts({ call, readAt }) {
+  return (
+    <>
       <h3>Attempts</h3>
+      <CallTimeline call={call} now={readAt} />
       {call.attempts.length === 0 && <p>No attempt has begun.</p>}
       {call.attempts.map((attempt) => (
         <section key={attempt.attempt} aria-label={attemptTitle(attempt)}>
@@ -40,13 +62,32 @@ export function CallFacts({ call }) {
           <Facts facts={attemptFacts(attempt)} />
         </section>
       ))}
+    </>
+  );
+}
+
+/** @param {{call: ModelCall}} props */
+export function CallEvents({ call }) {
+  const replyEvents = useReplyEvents(call);
+  return (
+    <>
       <h3>Recorded events</h3>
       <Events places={eventPlaces(call, replyEvents.data ?? [])} />
       {replyEvents.isError && <p>The conversation’s own events cannot be shown: {asProblem(replyEvents.error).message}</p>}
+      <RecordedReply events={replyEvents.data ?? []} />
+      <h3>Proofs</h3>
+      <ProofDownloads call={call} />
+    </>
+  );
+}
+
+/** @param {{call: ModelCall}} props */
+export function CallOrigin({ call }) {
+  return (
+    <>
       <h3>Where it belongs</h3>
       <Facts facts={originFacts(call)} />
-      <RecordedReply events={replyEvents.data ?? []} />
-    </div>
+    </>
   );
 }
 

@@ -1,11 +1,13 @@
 import { QueryClientProvider } from '@tanstack/react-query';
 import { render, screen, waitFor, within } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
+import { MemoryRouter } from 'react-router';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 
 import * as api from '../../api/modelCalls.js';
 import { Problem } from '../../api/problems.js';
 import { queryClient } from '../../app/queryClient.js';
+import { setUser } from '../../auth/session.js';
 import { runner } from '../../test-data.js';
 import CallPanel from './CallPanel.jsx';
 
@@ -37,7 +39,8 @@ function prompt(messages, settings = {}, fields = {}) {
 
 /** @type {ModelCall} */
 const CALL = {
-  id: 'k2', owner_id: 'ada', conversation_id: 'c1', reply_id: 'r2', purpose: 'reply', source: 'browser', model: 'small',
+  id: 'k2', user: null,
+  owner_id: 'ada', conversation_id: 'c1', reply_id: 'r2', purpose: 'reply', source: 'browser', model: 'small',
   requested_at: '2026-03-10T09:00:00Z', started_at: '2026-03-10T09:00:01Z', ended_at: '2026-03-10T09:00:04Z',
   outcome: 'complete', cancel_requested: false, duration_ms: 3000, first_token_ms: 1000,
   usage: { prompt_tokens: 1200, completion_tokens: 40 }, usage_source: 'runner', finish_reason: 'stop', error: null,
@@ -65,6 +68,7 @@ const copied = vi.fn(async () => undefined);
 beforeEach(() => {
   queryClient.clear();
   copied.mockClear();
+  setUser({ id: 'ada', email: 'ada@example.org', display_name: 'Ada', is_staff: false, is_auditor: false });
   vi.mocked(api.fetchModels).mockResolvedValue({
     results: [], runners: [runner({ name: 'here', url: 'http://127.0.0.1:9/v1' })],
   });
@@ -79,7 +83,9 @@ function show(prompts) {
   Object.defineProperty(navigator, 'clipboard', { configurable: true, value: { writeText: copied } });
   render(
     <QueryClientProvider client={queryClient}>
-      <CallPanel callId="k2" />
+      <MemoryRouter>
+        <CallPanel callId="k2" />
+      </MemoryRouter>
     </QueryClientProvider>,
   );
   return user;
@@ -113,6 +119,14 @@ describe('what the model saw', () => {
     vi.mocked(api.fetchCall).mockResolvedValue({ ...CALL, trimming });
     show({ k2: prompt([SYSTEM, FIRST], {}, { omitted_count: 12 }) });
     expect(await screen.findByText(/12 earlier messages were not sent: .*8,192 tokens/)).toBeInTheDocument();
+  });
+
+  test('shows all that a message holds, also where that is no text', async () => {
+    const call = { id: 'call_1', type: 'function', function: { name: 'weather', arguments: '{}' } };
+    show({ k2: prompt([FIRST, { role: 'assistant', content: null, tool_calls: [call] }]) });
+    const items = within(await screen.findByRole('list', { name: 'Messages sent' })).getAllByRole('listitem');
+    expect(items[1]).toHaveTextContent('"name": "weather"');
+    expect(items[1]).not.toHaveTextContent('null');
   });
 
   test('draws the first and the last of a thousand messages, and the others when asked', async () => {

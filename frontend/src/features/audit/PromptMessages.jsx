@@ -62,13 +62,15 @@ export function MessageList({ messages, firstNumber, label }) {
 /** @param {{message: PromptMessage, number: number|null}} props */
 function Message({ message, number }) {
   const [whole, setWhole] = useState(false);
-  const text = contentText(message.content);
+  const { role, content, ...others } = message;
+  const text = contentText(content);
+  const more = Object.keys(others).length > 0 ? JSON.stringify(others, null, 2) : '';
   const long = text.length > LONG_CHARACTERS;
   return (
     <li className={styles.message}>
       <span className={styles.role}>
         {number !== null && <span className={styles.number}>{number}</span>}
-        {message.role}
+        {role}
       </span>
       <div className={styles.content}>{long && !whole ? `${partsOf(text, BEGINNING_CHARACTERS)[0]}…` : text}</div>
       {long && (
@@ -76,11 +78,13 @@ function Message({ message, number }) {
           {whole ? 'Show only the beginning' : `Show all ${text.length.toLocaleString('en')} characters`}
         </button>
       )}
+      {more && <pre className={styles.others}>{more}</pre>}
     </li>
   );
 }
 
-/** @param {unknown} content a text, or parts as JSON */
+/** @param {unknown} content a text, parts, or nothing, as where a model only asks for tools */
 function contentText(content) {
+  if (content === null || content === undefined) return '';
   return typeof content === 'string' ? content : JSON.stringify(content, null, 2);
 }

@@ -7,8 +7,15 @@ import { useSha256 } from './queries.js';
 
 /** @typedef {import('../../api/modelCalls.js').PromptRecord} PromptRecord */
 
-/** @param {{record: PromptRecord, checking: boolean, onCheck: () => void}} props */
-export function Proof({ record, checking, onCheck }) {
+/**
+ * @param {{
+ *   record: PromptRecord,
+ *   checking: boolean,
+ *   onCheck: () => void,
+ *   children?: import('react').ReactNode,
+ * }} props children: what else can be done
+ */
+export function Proof({ record, checking, onCheck, children }) {
   const { identical } = record;
   return (
     <div className={styles.proof}>
@@ -31,6 +38,7 @@ export function Proof({ record, checking, onCheck }) {
           <RetryIcon />
           {checking ? 'Rebuilding…' : 'Rebuild again'}
         </Button>
+        {children}
       </div>
       <details className={styles.details} open={!identical}>
         <summary>SHA-256 of the request</summary>

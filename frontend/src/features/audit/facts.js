@@ -40,7 +40,7 @@ const PURPOSES = {
 };
 
 /** @type {Record<string, string>} */
-const SOURCES = { browser: 'the browser', api: 'the API', openai: 'the OpenAI-compatible endpoint' };
+export const SOURCES = { browser: 'the browser', api: 'the API', openai: 'the OpenAI-compatible endpoint' };
 
 /** @param {ModelCall} call */
 export function generalFacts(call) {

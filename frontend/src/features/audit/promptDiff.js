@@ -14,7 +14,7 @@ import { diffArrays } from 'diff';
  */
 
 /** @param {PromptMessage} message */
-const asText = (message) => JSON.stringify([message.role, message.content]);
+const asText = ({ role, content, ...others }) => JSON.stringify([role, content, others]);
 
 /**
  *   before:  s  1  2  3           →   same s · gone 1 · same 2 3 · new 4 5

@@ -1,11 +1,15 @@
-/** What the panel about a model call reads: anew each time it is opened, since a proof is only as good as it is fresh. */
+/** What the panel and the page about a model call read: anew each time it is opened, since a proof is only as good as it is fresh. */
 import { useQuery } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
 
+import { fetchReply } from '../../api/audit.js';
 import { fetchCall, fetchPrompt, fetchReplyEvents } from '../../api/modelCalls.js';
 import { keys } from '../../app/cache.js';
+import { useSession } from '../../auth/session.js';
 
 /** @typedef {import('../../api/modelCalls.js').ModelCall} ModelCall */
+
+const RUNNING_MS = 2_000;
 
 /** @param {string|null} callId */
 export function usePrompt(callId) {
@@ -23,13 +27,37 @@ export function useCall(callId) {
     queryKey: keys.call(callId),
     staleTime: 0,
     queryFn: ({ signal }) => fetchCall(callId, signal),
+    // How it goes on is not told on the live stream to everybody who may look at it.
+    refetchInterval: (query) => (query.state.data?.outcome === 'pending' ? RUNNING_MS : false),
   });
 }
 
-/** @param {ModelCall} call */
+/**
+ * @param {string} callId
+ * @param {number|undefined} version of the call: with each of its events there may be more of the reply
+ */
+export function useReply(callId, version) {
+  return useQuery({
+    queryKey: [...keys.call(callId), 'reply', version],
+    staleTime: 0,
+    queryFn: ({ signal }) => fetchReply(callId, signal),
+  });
+}
+
+/** Whether a call was made for the person who is logged in: then its words are theirs. @param {ModelCall} call */
+export function useIsOwn(call) {
+  return useSession((session) => session.user?.id === call.owner_id);
+}
+
+/**
+ * Only of one's own conversations: these events hold what was said.
+ * @param {ModelCall} call
+ */
 export function useReplyEvents(call) {
+  const own = useIsOwn(call);
   return useQuery({
     queryKey: [...keys.call(call.id), 'events', call.version],
+    enabled: own,
     queryFn: ({ signal }) => fetchReplyEvents(call, signal),
   });
 }

@@ -1,9 +1,9 @@
-/** Who is logged in, and the way to the settings and out. */
+/** Who is logged in, and the way to the settings, to the ledger of model calls, and out. */
 import { useNavigate } from 'react-router';
 
 import { useLogOut } from '../../auth/useLogOut.js';
 import { useSession } from '../../auth/session.js';
-import { ChevronIcon, KeyboardIcon, LogOutIcon, SettingsIcon } from '../../ui/icons.jsx';
+import { ChevronIcon, KeyboardIcon, LedgerIcon, LogOutIcon, SettingsIcon } from '../../ui/icons.jsx';
 import { MenuContent, MenuItem, MenuLine, MenuRoot, MenuTrigger } from '../../ui/Menu.jsx';
 import styles from './AccountMenu.module.css';
 
@@ -27,6 +27,10 @@ export function AccountMenu({ onShortcuts }) {
         <MenuItem onSelect={() => navigate('/settings')}>
           <SettingsIcon />
           Settings
+        </MenuItem>
+        <MenuItem onSelect={() => navigate('/audit/calls')}>
+          <LedgerIcon />
+          Model calls
         </MenuItem>
         <MenuItem onSelect={() => setTimeout(onShortcuts)}>
           <KeyboardIcon />

@@ -223,6 +223,7 @@ function usePlaces(onGo, onShortcuts) {
       label: 'Actions',
       entries: [
         { key: 'new', kind: 'action', label: 'New chat', run: goTo('/') },
+        { key: 'calls', kind: 'action', label: 'Model calls', run: goTo('/audit/calls') },
         { key: 'settings', kind: 'action', label: 'Settings', run: goTo('/settings') },
         { key: 'shortcuts', kind: 'action', label: 'Keyboard shortcuts', run: onShortcuts },
       ],

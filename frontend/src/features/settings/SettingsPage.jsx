@@ -1,5 +1,6 @@
-/** Settings of the person who is logged in: theme, presets, password, leaving. */
+/** Settings of the person who is logged in: theme, presets, who read their words, password, leaving. */
 import { useState, useSyncExternalStore } from 'react';
+import { Link } from 'react-router';
 
 import { changePassword } from '../../api/account.js';
 import { asProblem } from '../../api/problems.js';
@@ -9,6 +10,7 @@ import { useLogOut } from '../../auth/useLogOut.js';
 import { Button } from '../../ui/Button.jsx';
 import { Field, Notice, useFocusOnError } from '../../ui/Field.jsx';
 import { showToast } from '../../ui/toasts.jsx';
+import { AuditReadsSection } from './AuditReadsSection.jsx';
 import { PresetsSection } from './PresetsSection.jsx';
 import styles from './SettingsPage.module.css';
 import { chooseTheme, subscribeToTheme, themeChoice } from './theme.js';
@@ -45,7 +47,26 @@ export default function SettingsPage() {
                   <dd>Administrator</dd>
                 </>
               )}
+              {user?.is_auditor && !user.is_staff && (
+                <>
+                  <dt>Role</dt>
+                  <dd>Auditor</dd>
+                </>
+              )}
             </dl>
+          </section>
+          {user?.is_staff && (
+            <section className={styles.section} aria-labelledby="settings-people">
+              <h2 id="settings-people">People</h2>
+              <p className={styles.about}>Who may come in, who is an auditor, and who is an administrator.</p>
+              <Link className={styles.to} to="/settings/people">
+                Manage people
+              </Link>
+            </section>
+          )}
+          <section className={styles.section} aria-labelledby="settings-reads">
+            <h2 id="settings-reads">Who read my content</h2>
+            <AuditReadsSection />
           </section>
           <section className={styles.section} aria-labelledby="settings-password">
             <h2 id="settings-password">Password</h2>

@@ -5,6 +5,7 @@ import { MemoryRouter } from 'react-router';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 
 import * as account from '../../api/account.js';
+import * as audit from '../../api/audit.js';
 import * as calls from '../../api/modelCalls.js';
 import * as presets from '../../api/presets.js';
 import { Problem } from '../../api/problems.js';
@@ -14,6 +15,7 @@ import { Toasts } from '../../ui/toasts.jsx';
 import SettingsPage from './SettingsPage.jsx';
 
 vi.mock('../../api/account.js');
+vi.mock('../../api/audit.js');
 vi.mock('../../api/modelCalls.js');
 vi.mock('../../api/presets.js');
 
@@ -21,6 +23,7 @@ beforeEach(() => {
   queryClient.clear();
   vi.mocked(calls.fetchModels).mockResolvedValue({ results: [], runners: [] });
   vi.mocked(presets.fetchPresets).mockResolvedValue([]);
+  vi.mocked(audit.fetchAuditReads).mockResolvedValue({ results: [], next: null, previous: null, position: '1' });
   setUser({ id: 'u1', email: 'ada@example.org', display_name: 'Ada', is_staff: true, is_auditor: false });
   render(
     <QueryClientProvider client={queryClient}>
@@ -42,6 +45,10 @@ describe('the settings', () => {
   test('say who is logged in', () => {
     expect(screen.getByText('ada@example.org')).toBeInTheDocument();
     expect(screen.getByText('Administrator')).toBeInTheDocument();
+  });
+
+  test('lead administrators to the people', () => {
+    expect(screen.getByRole('link', { name: 'Manage people' })).toHaveAttribute('href', '/settings/people');
   });
 
   test('change the theme at once and keep the choice', async () => {

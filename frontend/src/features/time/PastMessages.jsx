@@ -6,6 +6,7 @@ import { IconButton } from '../../ui/Button.jsx';
 import { copyText } from '../../ui/clipboard.js';
 import { CopyIcon } from '../../ui/icons.jsx';
 import { Quotes, Seal } from '../../ui/Marks.jsx';
+import { BroughtMessage } from '../transcript/BroughtMessage.jsx';
 import { outcomeNote, sealLine, sealState } from '../transcript/seal.js';
 import styles from './PastMessages.module.css';
 
@@ -13,9 +14,11 @@ import styles from './PastMessages.module.css';
 
 /** @param {{rows: TranscriptRow[], nameOf: (model: string|null) => string}} props */
 export function PastMessages({ rows, nameOf }) {
-  return rows.map((row) =>
-    row.role === 'user' ? <PastUserMessage key={row.id} row={row} /> : <PastReply key={row.id} row={row} model={nameOf(row.model)} />,
-  );
+  return rows.map((row) => {
+    if (row.role === 'user') return <PastUserMessage key={row.id} row={row} />;
+    if (row.role === 'assistant') return <PastReply key={row.id} row={row} model={row.call_id === null ? 'Another program' : nameOf(row.model)} />;
+    return <BroughtMessage key={row.id} row={row} />;
+  });
 }
 
 const PastUserMessage = memo(
@@ -47,7 +50,7 @@ const PastReply = memo(
           {note && <p className={styles.note}>{note.detail}</p>}
           <div className={styles.foot}>
             <span className={styles.seal}>
-              <Seal state={sealState(row.outcome)} />
+              {row.call_id !== null && <Seal state={sealState(row.outcome)} />}
               {sealLine(row, model)}
             </span>
             {row.content && <Copy text={row.content} />}

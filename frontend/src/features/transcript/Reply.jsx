@@ -27,7 +27,7 @@ export const Reply = memo(
   /** @param {ReplyProps} props */
   function Reply(props) {
     const { rows, nameOf, linked, setSize, position } = props;
-    const model = nameOf(rows[0]?.model ?? null);
+    const model = rows[0]?.call_id === null ? 'Another program' : nameOf(rows[0]?.model ?? null);
     return (
       <article
         className={linked ? `${styles.reply} ${styles.linked}` : styles.reply}

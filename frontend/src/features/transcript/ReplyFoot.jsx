@@ -69,11 +69,13 @@ export function ReplyFoot({ rows, nameOf, last, busy, actions, onInspect, onSwit
 /** @param {{row: TranscriptRow, model: string, onInspect: (row: TranscriptRow) => void}} props */
 function SealLine({ row, model, onInspect }) {
   const pending = row.outcome === 'pending';
+  // No call of ours made it: there is nothing to prove, and no seal.
+  if (row.call_id === null) return <span className={styles.seal}>{sealLine(row, model)}</span>;
   return (
     <button
       type="button"
       className={styles.seal}
-      disabled={!row.call_id || pending}
+      disabled={pending}
       onClick={() => onInspect(row)}
       title={pending ? undefined : 'What did the model see?'}
     >

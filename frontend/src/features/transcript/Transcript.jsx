@@ -10,6 +10,7 @@ import { Button } from '../../ui/Button.jsx';
 import { DownIcon } from '../../ui/icons.jsx';
 import { showToast } from '../../ui/toasts.jsx';
 import { loadOlderMessages } from '../conversations/queries.js';
+import { BroughtMessage } from './BroughtMessage.jsx';
 import { SendingMessage, UserMessage } from './Message.jsx';
 import { Reply } from './Reply.jsx';
 import styles from './Transcript.module.css';
@@ -232,6 +233,7 @@ export function Transcript({
                 {!row && (
                   <SendingMessage content={item.pending?.content ?? ''} setSize={setSize} position={slot.index + 1} />
                 )}
+                {(row?.role === 'system' || row?.role === 'tool') && <BroughtMessage row={row} {...placed} />}
                 {row?.role === 'user' && <UserMessage row={row} {...placed} />}
                 {row?.role === 'assistant' && (
                   <Reply

@@ -39,6 +39,7 @@ function tokens(count) {
  * @param {string} model its display name
  */
 export function sealLine(row, model) {
+  if (row.call_id === null) return 'Brought along by another program';
   const parts = [model];
   const completion = row.usage?.completion_tokens;
   if (typeof completion === 'number' && completion > 0) parts.push(tokens(completion));

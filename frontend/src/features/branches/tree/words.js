@@ -14,7 +14,9 @@ const OUTCOMES = {
 
 /** @param {TreeNode} node @param {(model: string|null) => string} nameOf */
 export function writerOf(node, nameOf) {
-  return node.role === 'user' ? 'You' : nameOf(node.model);
+  if (node.role === 'user') return 'You';
+  if (node.role !== 'assistant') return node.role === 'tool' ? 'Tool' : 'System';
+  return node.call_id === null ? 'Another program' : nameOf(node.model);
 }
 
 /**

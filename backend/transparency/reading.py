@@ -1,0 +1,61 @@
+"""The whole store and the whole log, row by row, from one moment: for those who check or export everything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final, Self
+
+import psycopg
+
+from backend.audit.log_check import EventRow, LeafRow
+from backend.transparency.hashes import Connection
+
+_PAGE: Final = 2000
+_EVENTS = "SELECT notification_id, originator_id::text, originator_version, topic, state FROM events ORDER BY notification_id"
+_LEAVES = "SELECT index, position, hash FROM log_leaf ORDER BY index"
+
+
+class Snapshot:
+    """One state of the database. Memory does not grow with it, but for the subtrees: one hash per 256 events."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @classmethod
+    @contextmanager
+    def open(cls, database_url: str) -> Iterator[Self]:
+        with psycopg.connect(database_url, autocommit=True) as connection, connection.transaction():
+            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            yield cls(connection)
+
+    def events(self) -> Iterator[EventRow]:
+        """By position."""
+        for row in self._rows("verbatim_events", _EVENTS):
+            yield EventRow._make(row)
+
+    def leaves(self) -> Iterator[LeafRow]:
+        """By index."""
+        for row in self._rows("verbatim_leaves", _LEAVES):
+            yield LeafRow._make(row)
+
+    def count_events(self) -> int:
+        return self._number("SELECT count(*) FROM events")
+
+    def subtrees(self) -> dict[tuple[int, int], bytes]:
+        rows = self._connection.execute("SELECT level, index, hash FROM log_subtree").fetchall()
+        return {(level, index): bytes(found) for level, index, found in rows}
+
+    def checkpoints(self) -> Iterator[tuple[int, str]]:
+        """Number and note of each, the oldest first."""
+        yield from self._rows("verbatim_checkpoints", "SELECT id, note FROM log_checkpoint ORDER BY id")
+
+    def _number(self, query: str) -> int:
+        row = self._connection.execute(query).fetchone()
+        return 0 if row is None else int(row[0])
+
+    def _rows(self, name: str, query: str) -> Iterator[Any]:
+        with self._connection.cursor(name, binary=True) as cursor:
+            cursor.execute(query)
+            while rows := cursor.fetchmany(_PAGE):
+                yield from rows

@@ -1,0 +1,42 @@
+/** The people of this installation, for its administrators: who they are, what they may do, whether they may come in. */
+import { command, get, samePath } from './http.js';
+
+/**
+ * @template T
+ * @typedef {import('./types.js').Page<T>} Page
+ */
+
+/**
+ * @typedef {object} Person
+ * @property {string} id
+ * @property {string} email
+ * @property {string} display_name
+ * @property {boolean} is_active false: cannot log in, and no token of theirs works
+ * @property {boolean} is_auditor
+ * @property {boolean} is_staff an administrator
+ * @property {string|null} [last_login]
+ * @property {string} [date_joined]
+ *
+ * @typedef {Partial<Pick<Person, 'is_active'|'is_auditor'|'is_staff'>>} PersonChange
+ */
+
+const BASE = '/api/users/';
+
+/**
+ * @param {string} search a part of the name or of the email; empty: everybody
+ * @param {{next?: string|null, signal?: AbortSignal}} [options] next: a page's own, for the people after it
+ * @returns {Promise<Page<Person>>}
+ */
+export function fetchPeople(search, { next = null, signal } = {}) {
+  if (next !== null) return get(samePath(next), { signal });
+  return get(BASE, { params: search ? { search } : {}, signal });
+}
+
+/**
+ * @param {string} id
+ * @param {PersonChange} change
+ * @returns {Promise<Person>}
+ */
+export function changePerson(id, change) {
+  return command('PATCH', `${BASE}${id}/`, change);
+}
