@@ -10,6 +10,7 @@ the one that says whose rows they are.
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -27,6 +28,8 @@ from django_filters.filterset import FilterSet
 from django_filters.utils import translate_validation
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
+
+from projections.model_calls import queries as model_calls
 
 Row = TypeVar("Row", bound=Model)
 
@@ -71,6 +74,19 @@ class FlagFilter(Filter):
         return rows.filter(**{str(self.field_name): bool(value)})
 
 
+class FigureFilter(NumberFilter):
+    """One end of the range in which a figure of a call lies; calls without the figure are in none."""
+
+    def __init__(self, figure: str, bound: str) -> None:
+        super().__init__(min_value=0)
+        self._figure, self._bound = figure, bound
+
+    def filter(self, rows: QuerySet[Any], value: Decimal | None) -> QuerySet[Any]:
+        if value is None:
+            return rows
+        return model_calls.with_figure_between(rows, self._figure, **{self._bound: value})
+
+
 class ConversationFilter(FilterSet):
     archived = FlagFilter(help_text="true, false (also when absent) or all.")
     deleted = FlagFilter(help_text="true, false (also when absent) or all.")
@@ -98,14 +114,14 @@ class ModelCallFilter(FilterSet):
     source = ChoiceFilter(choices=[(n, n) for n in ("browser", "api", "openai")])
     created_after = IsoDateTimeFilter(field_name="requested_at", lookup_expr="gt")
     created_before = IsoDateTimeFilter(field_name="requested_at", lookup_expr="lt")
-    duration_ms_min = NumberFilter(field_name="duration_ms", lookup_expr="gte", min_value=0)
-    duration_ms_max = NumberFilter(field_name="duration_ms", lookup_expr="lte", min_value=0)
-    first_token_ms_min = NumberFilter(field_name="first_token_ms", lookup_expr="gte", min_value=0)
-    first_token_ms_max = NumberFilter(field_name="first_token_ms", lookup_expr="lte", min_value=0)
-    prompt_tokens_min = NumberFilter(field_name="prompt_tokens", lookup_expr="gte", min_value=0)
-    prompt_tokens_max = NumberFilter(field_name="prompt_tokens", lookup_expr="lte", min_value=0)
-    completion_tokens_min = NumberFilter(field_name="completion_tokens", lookup_expr="gte", min_value=0)
-    completion_tokens_max = NumberFilter(field_name="completion_tokens", lookup_expr="lte", min_value=0)
+    duration_ms_min = FigureFilter("duration_ms", "at_least")
+    duration_ms_max = FigureFilter("duration_ms", "at_most")
+    first_token_ms_min = FigureFilter("first_token_ms", "at_least")
+    first_token_ms_max = FigureFilter("first_token_ms", "at_most")
+    prompt_tokens_min = FigureFilter("prompt_tokens", "at_least")
+    prompt_tokens_max = FigureFilter("prompt_tokens", "at_most")
+    completion_tokens_min = FigureFilter("completion_tokens", "at_least")
+    completion_tokens_max = FigureFilter("completion_tokens", "at_most")
 
 
 def filtered(filter_class: Any, request: Request, rows: QuerySet[Row]) -> QuerySet[Row]:
@@ -132,7 +148,7 @@ def filter_parameters(filter_class: Any) -> list[OpenApiParameter]:
 
 _SCHEMA_TYPES: dict[type, Any] = {
     TrueFalseFilter: bool,
-    NumberFilter: int,
+    FigureFilter: int,
     UUIDFilter: UUID,
     IsoDateTimeFilter: datetime,
 }

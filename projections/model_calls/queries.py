@@ -5,6 +5,7 @@ For rows and position from one moment, ask inside `projections.tracking.snapshot
 
 from __future__ import annotations
 
+from decimal import Decimal
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -18,6 +19,7 @@ __all__ = [
     "get_model_call",
     "list_model_calls",
     "with_figure",
+    "with_figure_between",
     "without_details",
 ]
 
@@ -37,6 +39,20 @@ def with_figure(rows: QuerySet[ModelCallRow], figure: str, name: str) -> QuerySe
     """The rows with one of SORTED_FIGURES under a name to sort by: calls that do not have it are the lowest."""
     # A literal, as in the index: a parameter would not be recognised.
     return rows.annotate(**{name: Coalesce(figure, NOT_KNOWN)})
+
+
+def with_figure_between(
+    rows: QuerySet[ModelCallRow],
+    figure: str,
+    *,
+    at_least: Decimal | None = None,
+    at_most: Decimal | None = None,
+) -> QuerySet[ModelCallRow]:
+    """Only the calls that have this one of SORTED_FIGURES, and within these bounds. Found by the index of its order."""
+    known = f"known_{figure}"
+    rows = rows.alias(**{known: Coalesce(figure, NOT_KNOWN)})
+    rows = rows.filter(**{f"{known}__gte": max(at_least or 0, 0)})
+    return rows if at_most is None else rows.filter(**{f"{known}__lte": at_most})
 
 
 def get_model_call(*, call_id: UUID, owner_id: UUID | None) -> ModelCallRow | None:

@@ -140,6 +140,13 @@ def test_what_does_not_fit_is_named(body: dict[str, Any], field: str, admin: Vis
     assert field in answer.json()["errors"]
 
 
+def test_a_change_from_another_site_is_refused(admin: Visitor, ada: Visitor) -> None:
+    ada_id = id_of(ada)
+    answer = admin.client.patch(f"{PEOPLE}{ada_id}/", {"is_staff": True}, content_type="application/json")
+    assert (answer.status_code, answer.json()["code"]) == (403, "csrf_failed")
+    assert not User.objects.get(pk=ada_id).is_staff
+
+
 def test_an_unknown_person_is_not_found(admin: Visitor) -> None:
     answer = change(admin, str(uuid4()), is_active=False)
     assert (answer.status_code, answer.json()["code"]) == (404, "user_not_found")

@@ -7,6 +7,8 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from backend.application.execution import Handling, Services
 from backend.application.handlers import handle
@@ -145,6 +147,48 @@ def test_one_reader_twice_at_once_is_recorded_once() -> None:
     assert desk.look() is False
 
     assert [type(event).__name__ for event in desk.events()] == ["AuditTrailOpened", "AuditRead"]
+
+
+LOOKS = st.lists(
+    st.tuples(
+        st.integers(min_value=0, max_value=60 * 60),  # seconds since the look before
+        st.sampled_from([AUDITOR, STRANGER, OWNER]),
+        st.sampled_from([(CONVERSATION, CALL), (CONVERSATION, None), (None, CALL), (None, None)]),
+    ),
+    max_size=60,
+)
+
+
+@given(looks=LOOKS)
+@settings(deadline=None, max_examples=60)
+def test_every_look_is_covered_by_a_record_and_no_two_records_tell_of_the_same_reading(
+    looks: list[tuple[int, UUID, tuple[UUID | None, UUID | None]]],
+) -> None:
+    """A law, over nights too: whatever is looked at, by whom and when."""
+    desk = Desk()
+    desk.moment = MIDNIGHT - timedelta(minutes=30)
+    made = []
+    for pause, reader, (conversation, call) in looks:
+        desk.moment += timedelta(seconds=pause)
+        handling = Handling(desk.services, f"user:{reader}", CORRELATION)
+        handle(RecordAuditRead(reader, OWNER, "prompt", conversation, call), handling)
+        made.append((desk.moment, reader, call or conversation))
+
+    records = [
+        (event.timestamp, event.reader_id, event.call_id or event.conversation_id)
+        for event in desk.events()
+        if isinstance(event, e.AuditRead)
+    ]
+
+    assert all(reader != OWNER for _, reader, _ in records)
+    for at, reader, thing in made:
+        covering = [
+            r for r in records if r[1:] == (reader, thing) and r[0] <= at < r[0] + timedelta(minutes=10)
+        ]
+        assert len(covering) == (0 if reader == OWNER else 1)
+    opened = [event for event in desk.events() if isinstance(event, e.AuditTrailOpened)]
+    assert {event.day for event in opened} == {at.date().isoformat() for at, _, _ in records}
+    assert len(opened) == len({event.day for event in opened})
 
 
 def test_a_trail_is_neither_a_conversation_nor_a_call() -> None:
