@@ -73,14 +73,14 @@ describe('the people', () => {
   test('are deactivated after a question that says what it means', async () => {
     accepts();
     const { user } = open();
-    await user.click((await rowOf('Bob')).getByRole('button', { name: 'Deactivate Bob…' }));
-    const question = await screen.findByRole('alertdialog', { name: 'Deactivate Bob?' });
+    await user.click((await rowOf('Bob')).getByRole('button', { name: 'Deactivate bob@example.org…' }));
+    const question = await screen.findByRole('alertdialog', { name: 'Deactivate bob@example.org?' });
     expect(question).toHaveTextContent('API tokens stop working');
     expect(api.changePerson).not.toHaveBeenCalled();
     await user.click(within(question).getByRole('button', { name: 'Deactivate' }));
     expect(api.changePerson).toHaveBeenCalledWith('bob', { is_active: false });
     expect(await (await rowOf('Bob')).findByText('Deactivated')).toBeInTheDocument();
-    await user.click((await rowOf('Bob')).getByRole('button', { name: 'Activate Bob' }));
+    await user.click((await rowOf('Bob')).getByRole('button', { name: 'Activate bob@example.org' }));
     expect(api.changePerson).toHaveBeenLastCalledWith('bob', { is_active: true });
   });
 

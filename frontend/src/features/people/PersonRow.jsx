@@ -21,7 +21,8 @@ export function PersonRow({ person }) {
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState('');
   const [question, setQuestion] = useState(/** @type {Question|null} */ (null));
-  const name = person.display_name || person.email;
+  // Two people may go by the same name; what is done is said of the address.
+  const name = person.email;
 
   /** @param {PersonChange} wanted @param {string} done */
   const change = async (wanted, done) => {
@@ -51,7 +52,7 @@ export function PersonRow({ person }) {
     <li className={styles.person} aria-busy={busy}>
       <div className={styles.who}>
         <strong>
-          {name}
+          {person.display_name || name}
           {me && ' (you)'}
         </strong>
         {person.display_name && <span>{person.email}</span>}
