@@ -69,4 +69,5 @@ chaos: check-python
 verify: check-python
 	$(INSTALL) run
 	$(MANAGE) verify prompts --all
+	$(MANAGE) verify coverage
 	$(MANAGE) verify log

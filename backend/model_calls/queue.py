@@ -215,6 +215,12 @@ def read_places(cursor: psycopg.Cursor[Any], call_ids: Collection[UUID]) -> dict
     return {row.pop("call_id"): Place(**row) for row in rows}
 
 
+def queued_calls(connection: psycopg.Connection[Any]) -> set[str]:
+    """The ids of all calls that wait or are carried out, as texts."""
+    rows = connection.execute("SELECT call_id::text FROM model_call_queue").fetchall()
+    return {row[0] for row in rows}
+
+
 async def take_over_from_the_dead(link: Link, worker: str, limit: int) -> list[Claim]:
     """Take calls that dead workers hold; from then on nothing these workers store is accepted."""
     return _claims(await link.run(_TAKE_OVER, {"worker": worker, "limit": limit}), worker)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 from typing import Any, Final, Self
 
 import psycopg
@@ -13,6 +14,10 @@ from backend.transparency.hashes import Connection
 
 _PAGE: Final = 2000
 _EVENTS = "SELECT notification_id, originator_id::text, originator_version, topic, state FROM events ORDER BY notification_id"
+_STREAMS = (
+    "SELECT notification_id, originator_id::text, originator_version, topic, state FROM events"
+    " WHERE topic ~ %s ORDER BY originator_id, originator_version"
+)
 _LEAVES = "SELECT index, position, hash FROM log_leaf ORDER BY index"
 
 
@@ -21,6 +26,11 @@ class Snapshot:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+
+    @property
+    def connection(self) -> Connection:
+        """For other questions to the same moment."""
+        return self._connection
 
     @classmethod
     @contextmanager
@@ -39,6 +49,18 @@ class Snapshot:
         for row in self._rows("verbatim_leaves", _LEAVES):
             yield LeafRow._make(row)
 
+    def streams_of(self, names: Sequence[str]) -> Iterator[list[EventRow]]:
+        """The events of these kinds, those of one stream together and by version. names: topics without version."""
+        rows = self._rows("verbatim_streams", _STREAMS, (_pattern(names),))
+        for _, events in groupby((EventRow._make(row) for row in rows), key=lambda event: event.stream):
+            yield list(events)
+
+    def count_events_of(self, names: Sequence[str]) -> int:
+        row = self._connection.execute(
+            "SELECT count(*) FROM events WHERE topic ~ %s", (_pattern(names),)
+        ).fetchone()
+        return 0 if row is None else int(row[0])
+
     def count_events(self) -> int:
         return self._number("SELECT count(*) FROM events")
 
@@ -54,8 +76,13 @@ class Snapshot:
         row = self._connection.execute(query).fetchone()
         return 0 if row is None else int(row[0])
 
-    def _rows(self, name: str, query: str) -> Iterator[Any]:
+    def _rows(self, name: str, query: str, parameters: Sequence[str] | None = None) -> Iterator[Any]:
         with self._connection.cursor(name, binary=True) as cursor:
-            cursor.execute(query)
+            cursor.execute(query, parameters)
             while rows := cursor.fetchmany(_PAGE):
                 yield from rows
+
+
+def _pattern(names: Sequence[str]) -> str:
+    """A regular expression for topics of these names, whatever their version."""
+    return rf"^({'|'.join(names)})\.v[0-9]+$"

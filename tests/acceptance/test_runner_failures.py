@@ -51,6 +51,11 @@ def failing_stack(shared_runner: ScriptedRunner, full_port: int) -> Iterator[Sta
         TITLES="off",
     ) as stack:
         yield stack
+        # Whichever cases were played, in whichever order.
+        for arguments in (("prompts", "--all"), ("coverage",), ("log",)):
+            verified = stack.manage("verify", *arguments)
+            assert verified.returncode == 0, verified.stdout
+            print(verified.stdout)
 
 
 @pytest.fixture

@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -28,7 +25,7 @@ from tests.chaos.invariants import Findings
 from tests.chaos.killers import COPIES, Blow, DatabaseWatch, Killer, RunnerProcess, schedule, wait_until_up
 from tests.chaos.witness import Witness
 from tests.support.api_client import ApiClient
-from tests.support.stack import REPOSITORY, Stack, running_stack, wait_until
+from tests.support.stack import Stack, running_stack, wait_until
 
 PEOPLE = 10
 WORDS = 120
@@ -206,10 +203,10 @@ def _settle(database_url: str) -> None:
 
 
 def _proofs(stack: Stack, database_url: str) -> list[str]:
-    """Read tables rebuilt from zero are as they were, and every recorded prompt can be rebuilt."""
+    """Read tables rebuilt from zero are as they were, every prompt can be rebuilt, all that began has ended, and the log fits."""
     problems = []
     before = invariants.read_tables(database_url)
-    rebuilt = _manage(stack, database_url, "rebuild_projection", "--all")
+    rebuilt = stack.manage("rebuild_projection", "--all")
     if rebuilt.returncode != 0:
         problems.append(f"rebuild_projection failed: {rebuilt.stdout[-1000:]}")
     _settle(database_url)
@@ -222,19 +219,8 @@ def _proofs(stack: Stack, database_url: str) -> list[str]:
             problems.append(
                 f"{name}: {len(missing)} rows were wrong, {len(added)} are new after a rebuild: {example[:300]}"
             )
-    verified = _manage(stack, database_url, "verify", "prompts", "--all")
-    if verified.returncode != 0:
-        problems.append(f"verify prompts failed: {verified.stdout[-1000:]}")
+    for arguments in (("prompts", "--all"), ("coverage",), ("log",)):
+        verified = stack.manage("verify", *arguments)
+        if verified.returncode != 0:
+            problems.append(f"verify {arguments[0]} failed: {verified.stdout[-1000:]}")
     return problems
-
-
-def _manage(stack: Stack, database_url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, str(REPOSITORY / "backend" / "manage.py"), *arguments],
-        env={**os.environ, **stack.settings, "DATABASE_URL": database_url, "DATA_DIR": str(stack.data_dir)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=300,
-        check=False,
-    )

@@ -136,6 +136,19 @@ class Stack:
             timeout_s=timeout_s,
         )
 
+    def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """`manage.py` with the settings of this product, while it runs."""
+        settings = {**self.settings, "DATABASE_URL": self.database_url, "DATA_DIR": str(self.data_dir)}
+        return subprocess.run(
+            [sys.executable, str(REPOSITORY / "backend" / "manage.py"), *arguments],
+            env={**os.environ, **settings},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
     def report(self) -> str:
         """What the supervisor printed and the end of each part's log, for a failing test."""
         logs = sorted((self.data_dir / "logs").glob("*.log")) if self.data_dir.exists() else []

@@ -25,6 +25,7 @@ from backend.audit.verify import (
 )
 from backend.commands.meter import Meter
 from backend.commands.plain_errors import plain_database_errors
+from backend.commands.verify_coverage import verify_coverage
 from backend.commands.verify_log import add_arguments as add_log_arguments
 from backend.commands.verify_log import verify_log
 from backend.domain.errors import UnknownConversation, UnknownModelCall
@@ -39,12 +40,13 @@ _UNREADABLE: Final = (UnreadableEvent, UnknownConversation, CannotRebuildPrompt)
 class Command(BaseCommand):
     help = (
         "prompts: rebuild recorded prompts and compare each with the digest that was recorded before it was sent. "
+        "coverage: look whether everything that began has its one end. "
         "log: compare every event with the transparency log, and that with its signed checkpoints. "
         "Exit status 0 only if all of it holds."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("what", choices=["prompts", "log"])
+        parser.add_argument("what", choices=["prompts", "coverage", "log"])
         which = parser.add_mutually_exclusive_group()
         which.add_argument("--all", action="store_true", help="prompts: every call that was ever recorded")
         which.add_argument(
@@ -54,6 +56,10 @@ class Command(BaseCommand):
         add_log_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["what"] == "coverage":
+            if not verify_coverage(self.stdout, sys.stderr):
+                sys.exit(1)
+            return
         if options["what"] == "log":
             if not verify_log(options, self.stdout, sys.stderr):
                 sys.exit(1)
