@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
-
-from backend.audit.notes import NoteError, Signer, Verifier
 
 AUDIT_SETTING_NAMES: Final = (
     "AUDIT_SIGNING_KEY",
@@ -36,16 +34,7 @@ def audit_settings(raw: Mapping[str, str], root: Path) -> tuple[AuditSettings, l
     problems: list[str] = []
     signing_key = raw.get("AUDIT_SIGNING_KEY", "")
     retired_keys = tuple(name for name in re.split(r"[\s,]+", raw.get("AUDIT_RETIRED_KEYS", "")) if name)
-    try:
-        if signing_key:
-            Signer.parse(signing_key)
-    except NoteError as error:
-        problems.append(f"AUDIT_SIGNING_KEY: {error}")
-    for key in retired_keys:
-        try:
-            Verifier.parse(key)
-        except NoteError as error:
-            problems.append(f"AUDIT_RETIRED_KEYS: {error}")
+    problems += _problems_with_keys(signing_key, retired_keys)
     file = raw.get("AUDIT_CHECKPOINT_FILE", "")
     if "\0" in file:
         problems.append("AUDIT_CHECKPOINT_FILE contains a NUL character; expected the path of a file.")
@@ -57,3 +46,24 @@ def audit_settings(raw: Mapping[str, str], root: Path) -> tuple[AuditSettings, l
         )
     found = AuditSettings(signing_key, retired_keys, root / Path(file).expanduser() if file else None, url)
     return found, problems
+
+
+def _problems_with_keys(signing_key: str, retired_keys: Sequence[str]) -> list[str]:
+    if not signing_key and not retired_keys:
+        return []
+    try:
+        from backend.audit.notes import NoteError, Signer, Verifier
+    except ModuleNotFoundError:
+        return []  # settings are read before the packages are installed, too; the keys are read again where they are used
+    problems: list[str] = []
+    try:
+        if signing_key:
+            Signer.parse(signing_key)
+    except NoteError as error:
+        problems.append(f"AUDIT_SIGNING_KEY: {error}")
+    for key in retired_keys:
+        try:
+            Verifier.parse(key)
+        except NoteError as error:
+            problems.append(f"AUDIT_RETIRED_KEYS: {error}")
+    return problems

@@ -22,6 +22,7 @@ NEEDED = (
     "Makefile",
     "backend/__init__.py",
     "backend/config/__init__.py",
+    "backend/config/audit_settings.py",
     "backend/config/builtin_settings.py",
     "backend/config/environment.py",
     "backend/config/runner_settings.py",
