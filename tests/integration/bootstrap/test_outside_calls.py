@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.conf import settings
 from django.db import connection
 
 from backend import bootstrap
@@ -16,10 +16,9 @@ from backend.domain.errors import UnknownConversation
 
 
 @pytest.mark.usefixtures("fresh_database")
-def test_a_command_leaves_no_connection_of_its_thread_behind(
-    settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings.MODEL_RUNNER_MODEL = ""  # so that the default is asked of the cache
+def test_a_command_leaves_no_connection_of_its_thread_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    # So that the default is asked of the cache.
+    monkeypatch.setattr(settings, "MODEL_RUNNER_MODEL", "")
     held: list[bool] = []
 
     def run(fails: bool) -> None:
