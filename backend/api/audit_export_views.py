@@ -6,11 +6,12 @@ only that there were calls; the others hold what was said, so that somebody else
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any, Final
 from uuid import UUID
 
+from django.db import connections
 from django.db.models import QuerySet
 from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
@@ -21,8 +22,10 @@ from rest_framework.views import APIView
 from backend import bootstrap
 from backend.api.asking import person_asking
 from backend.api.audit_reading import put_on_record, visible_owner
+from backend.api.downloads import Download
 from backend.api.filters import ModelCallFilter, filter_parameters, filtered
 from backend.api.read_side import AFTER_PARAMETER, NOT_FOUND_REFUSAL, QUERY_REFUSALS, reading
+from backend.api.serializers import refusal
 from backend.audit.export import FORMATS
 from backend.bootstrap import audit_export
 from backend.domain.audit_trail import EXPORT
@@ -73,6 +76,7 @@ class AuditExportView(APIView):
             ),
             **QUERY_REFUSALS,
             **NOT_FOUND_REFUSAL,
+            **refusal(429, "Enough exports are being made at the moment; see Retry-After."),
         },
     )
     def get(self, request: Request) -> StreamingHttpResponse:
@@ -90,8 +94,13 @@ class AuditExportView(APIView):
                 request,
                 model_calls.list_model_calls(owner_id=visible_owner(person_asking(request))),
             )
-        pieces = audit_export.csv(calls) if wanted == "csv" else _content(request, wanted, calls, kept_sizes)
-        response = StreamingHttpResponse(_Begun(pieces), content_type=_MEDIA_TYPES[wanted])
+
+        def pieces() -> Iterator[bytes]:
+            if wanted == "csv":
+                return audit_export.csv(calls)
+            return _content(request, wanted, calls, kept_sizes)
+
+        response = StreamingHttpResponse(Download(pieces), content_type=_MEDIA_TYPES[wanted])
         day = bootstrap.SystemClock().now().date().isoformat()
         response["Content-Disposition"] = f'attachment; filename="verbatim-audit-{day}.{_ENDINGS[wanted]}"'
         response["X-Content-Type-Options"] = "nosniff"
@@ -108,6 +117,8 @@ def _content(
             raise NotRecordedYet(str(error)) from error
         for owner_id in snapshot.owner_ids():
             put_on_record(request, owner_id=owner_id, what=EXPORT, conversation_id=_conversation(request))
+        # The snapshot has a connection of its own; the one that pages need is not kept for as long as this takes.
+        connections.close_all()
         yield from _pieces(request, wanted, snapshot)
 
 
@@ -135,27 +146,3 @@ def _kept_sizes(request: Request) -> list[int]:
             field="kept",
         )
     return [int(text) for text in texts]
-
-
-class _Begun:
-    """Pieces of which the first is there already, so that what goes wrong before it is a proper refusal.
-
-    Closing it, as the server does when the client has gone, gives back the database's connection.
-    """
-
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        self._pieces = pieces
-        self._first: bytes | None = next(pieces, b"")
-
-    def __iter__(self) -> _Begun:
-        return self
-
-    def __next__(self) -> bytes:
-        if self._first is not None:
-            first, self._first = self._first, None
-            return first
-        return next(self._pieces)
-
-    def close(self) -> None:
-        if isinstance(self._pieces, Generator):
-            self._pieces.close()

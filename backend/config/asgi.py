@@ -16,6 +16,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backend.config.settings")
 
 LIVE_PATH = "/api/live/"
 PROGRAMS_PATH = "/v1/"
+EXPORT_PATH = "/api/audit/export/"
 # Requests that wait in `?after=` hold a thread for up to 2 s, so there are more than the cores would need.
 WSGI_THREADS = 48
 
@@ -25,7 +26,8 @@ Send = Callable[[Any], Awaitable[None]]
 
 _streams = get_asgi_application()
 
-from backend.api.openai.application import application as _programs  # noqa: E402  Django is set up by the line above
+from backend.api.downloads import watched  # noqa: E402  Django is set up by the line above
+from backend.api.openai.application import application as _programs  # noqa: E402
 from backend.config.wsgi import application as _wsgi_application  # noqa: E402
 
 _pages: Any = WSGIMiddleware(_wsgi_application, workers=WSGI_THREADS)
@@ -37,5 +39,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
         await _streams(scope, receive, send)
     elif scope["type"] == "http" and scope["path"].startswith(PROGRAMS_PATH):
         await _programs(scope, receive, send)
+    elif scope["type"] == "http" and scope["path"] == EXPORT_PATH and scope["method"] == "GET":
+        await watched(_pages, scope, receive, send)
     else:
         await _pages(scope, receive, send)

@@ -2189,6 +2189,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOutput"];
                 };
             };
+            /** @description Enough exports are being made at the moment; see Retry-After. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
             /** @description The read model is behind or being rebuilt; see Retry-After. */
             503: {
                 headers: {

@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from backend.api import audit_export_views
+from backend.api.downloads import AT_ONCE
 from backend.bootstrap.transparency import log_keys, transparency_log
 from tests.integration.api.support import Json, Person, StandInWorker, problem_of
 from tests.support import bundles
@@ -287,6 +288,19 @@ def test_a_client_that_goes_away_leaves_no_connection_open(
     assert open_exports(fresh_database) == 1
     response.close()
     assert open_exports(fresh_database) == 0
+
+
+def test_enough_exports_at_a_time_are_enough(ann: Person, worker: StandInWorker) -> None:
+    sent = answered(ann, worker)
+    responses = [export(ann, format="jsonl", after=sent["after"]) for _ in range(AT_ONCE)]
+    refused = export(ann, format="jsonl")
+    assert problem_of(refused, 429)["code"] == "throttled"
+    assert refused["Retry-After"] == "5"
+    for response in responses:
+        response.close()
+    again = export(ann, format="jsonl")
+    assert again.status_code == 200
+    again.close()
 
 
 def open_exports(database_url: str) -> int:
