@@ -23,6 +23,10 @@ from rest_framework.response import Response
 
 from backend.accounts.people import NotAnAdministrator
 from backend.domain import errors
+from backend.event_store.codec import UnreadableEvent
+from backend.transparency.hashes import LogIncomplete
+from backend.transparency.log import NotInLog
+from backend.transparency.signing import LogContradicted
 
 logger = logging.getLogger(__name__)
 
@@ -101,6 +105,9 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
         case _ if isinstance(error, _DATABASE_AWAY):
             logger.warning("The database did not answer: %s", error)
             return ProblemResponse(database_away(), {"Retry-After": str(RETRY_AFTER_SECONDS)})
+        case UnreadableEvent() | LogIncomplete() | LogContradicted() | NotInLog():
+            logger.error("The record was changed behind our back: %s", error)
+            return ProblemResponse(record_damaged())
         case _:
             logger.error("A request failed unexpectedly.", exc_info=error)
             return ProblemResponse(unexpected())
@@ -113,6 +120,16 @@ def too_large() -> dict[str, Any]:
 def database_away() -> dict[str, Any]:
     return problem_body(
         503, "database_unavailable", "The database does not answer at the moment. Try again in a few seconds."
+    )
+
+
+def record_damaged() -> dict[str, Any]:
+    """What exactly is in the log, for those who may look; it may hold words of somebody."""
+    return problem_body(
+        500,
+        "record_damaged",
+        "What was recorded here has been changed in the database, so it cannot be shown or proven. "
+        "Ask an administrator to run `make verify`, which names every event that is not as it was.",
     )
 
 

@@ -43,7 +43,13 @@ def encode_payload(event: VerbatimEvent) -> bytes:
 
 
 def decode_payload(state: bytes) -> dict[str, Any]:
-    payload: dict[str, Any] = json.loads(state.decode("utf-8"))
+    """Raises UnreadableEvent for bytes that were never written here."""
+    try:
+        payload = json.loads(state.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise UnreadableEvent(f"the stored bytes are no JSON ({error}).") from None
+    if not isinstance(payload, dict):
+        raise UnreadableEvent("the stored JSON is not an object.")
     return payload
 
 
@@ -88,10 +94,7 @@ class VerbatimMapper(Mapper[UUID]):
     def to_domain_event(self, stored_event: StoredEvent) -> VerbatimEvent:
         """Raises UnreadableEvent, naming stream and version, where the stored event cannot be read."""
         try:
-            stored_payload = decode_payload(stored_event.state)
-            if not isinstance(stored_payload, dict):
-                raise UnreadableEvent("the stored JSON is not an object.")
-            topic, payload = self._upcasters.upcast(stored_event.topic, stored_payload)
+            topic, payload = self._upcasters.upcast(stored_event.topic, decode_payload(stored_event.state))
             event_class = resolve_topic(topic)
             revivers = _revivers_by_stored_name(event_class)
             if payload.keys() != revivers.keys():

@@ -219,5 +219,5 @@ def _source_of(state: bytes) -> UUID | None:
     try:
         origin = json.loads(state)["forked_from"]
         return None if origin is None else UUID(origin["conversation_id"])
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None

@@ -9,14 +9,16 @@ from datetime import datetime
 
 import psycopg
 
-from backend.audit.checkpoints import LogProof
-from backend.audit.merkle import consistency_proof, inclusion_proof
-from backend.audit.notes import Signer
+from backend.audit.checkpoints import LogProof, check_proof
+from backend.audit.leaves import leaf_data
+from backend.audit.merkle import ProofFailed, consistency_proof, inclusion_proof
+from backend.audit.notes import NoteError, Signer
 from backend.transparency.hashes import Connection, StoredHashes
 from backend.transparency.outlets import Delivery, deliveries
 from backend.transparency.sequencer import sequence, size_of
-from backend.transparency.signing import LogKeys, SignedCheckpoint, newest, sign
+from backend.transparency.signing import LogContradicted, LogKeys, SignedCheckpoint, newest, sign
 
+_EVENT = "SELECT originator_id::text, originator_version, topic, coalesce(state, '') FROM events WHERE notification_id = %s"
 _INDEX = "SELECT index FROM log_leaf WHERE position = %s"
 _EARLIER = "SELECT id, size, note, signed_at FROM log_checkpoint WHERE id < %s ORDER BY id"
 _BEHIND = (
@@ -100,7 +102,8 @@ class TransparencyLog:
     def prove(self, position: int) -> str:
         """A proof (C2SP tlog-proof) that the event at this position is in the log. Raises NotInLog.
 
-        By the newest checkpoint that covers it; where there is none yet, one is signed.
+        By the newest checkpoint that covers it; where there is none yet, one is signed. Raises LogContradicted where
+        the event, the log or the checkpoint is not as it was: no proof is handed out that does not hold.
         """
         with self._connection() as connection:
             index = self._index(connection, position)
@@ -113,7 +116,18 @@ class TransparencyLog:
                 raise NotInLog(f"No event has position {position}.")
             with connection.transaction():
                 hashes = inclusion_proof(index, signed.size, StoredHashes(connection).subtree)
-            return LogProof(index, hashes, signed.note).text()
+                event = connection.execute(_EVENT, (position,)).fetchone()
+            if event is None:
+                raise NotInLog(f"No event has position {position}.")
+            stream, version, topic, state = event
+            proof = LogProof(index, hashes, signed.note).text()
+            try:
+                check_proof(proof, leaf_data(stream, version, topic, bytes(state)), self._keys.verifiers)
+            except (NoteError, ProofFailed) as error:
+                raise LogContradicted(
+                    f"The event at position {position} cannot be proven: {error} Run `make verify` to see what was changed."
+                ) from error
+            return proof
 
     def state(self) -> LogState:
         with self._connection() as connection, connection.transaction():

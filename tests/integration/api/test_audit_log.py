@@ -109,3 +109,33 @@ def test_without_any_event_there_is_no_checkpoint(ann: Person) -> None:
 def test_strangers_are_told_nothing(ann: Person, path: str) -> None:
     ann.client.logout()
     problem_of(ann.client.get(path), 401)
+
+
+@pytest.mark.parametrize(
+    ("sql", "path"),
+    [
+        ("UPDATE events SET state = '' WHERE originator_id = %(call)s", "proof"),
+        ("UPDATE events SET state = 'null' WHERE originator_id = %(call)s", "prompt"),
+        ("UPDATE events SET state = convert_to(repeat('[', 100000), 'UTF8')", "raw"),
+        ("UPDATE events SET state = '\\xff' WHERE originator_id = %(call)s", "reply"),
+        ("UPDATE events SET state = state || ' ' WHERE originator_id = %(call)s", "proof"),
+        ("UPDATE log_leaf SET hash = set_byte(hash, 0, get_byte(hash, 0) # 1)", "proof"),
+        ("DELETE FROM log_leaf WHERE index = 1", "proof"),
+        ("UPDATE log_checkpoint SET note = 'x'", "proof"),
+    ],
+)
+def test_a_record_that_was_changed_is_told_as_such_and_without_its_words(
+    sql: str, path: str, ann: Person, sent: Json, worker: StandInWorker, fresh_database: str
+) -> None:
+    worker.answer(sent["call_id"], "A secret")
+    assert ann.client.get("/api/audit/checkpoint/").status_code == 200
+    with psycopg.connect(fresh_database) as connection:
+        for table in ("events", "log_leaf", "log_checkpoint"):
+            connection.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+        connection.execute(sql, {"call": sent["call_id"]})
+    ann.client.raise_request_exception = False
+    response = ann.client.get(f"/api/model-calls/{sent['call_id']}/{path}/", {"event": "terminal"})
+    told = problem_of(response, 500)
+    assert told["code"] == "record_damaged"
+    assert "make verify" in told["detail"]
+    assert "secret" not in response.content.decode()

@@ -13,6 +13,7 @@ from backend.application.history import proof_event
 from backend.bootstrap.transparency import transparency_log
 from backend.commands.plain_errors import plain_database_errors
 from backend.domain.errors import NotFound
+from backend.event_store.codec import UnreadableEvent
 from backend.transparency.hashes import LogIncomplete
 from backend.transparency.keys import KeyProblem
 from backend.transparency.log import NotInLog
@@ -37,7 +38,14 @@ class Command(BaseCommand):
             with plain_database_errors():
                 event = proof_event(store, store.read_call(options["id"]), options["event"])
                 proof = transparency_log().prove(event.position)
-        except (NotFound, KeyProblem, NotInLog, LogIncomplete, LogContradicted) as error:
+        except (
+            NotFound,
+            KeyProblem,
+            NotInLog,
+            LogIncomplete,
+            LogContradicted,
+            UnreadableEvent,
+        ) as error:
             raise CommandError(str(error)) from error
         self.stderr.write(f"{event.topic}, version {event.version} of stream {event.stream_id}")
         self.stdout.write(proof, ending="")
