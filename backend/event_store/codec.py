@@ -99,7 +99,13 @@ def _reviver(hint: Any) -> Reviver:
         return _dataclass_reviver(typing.cast(type, hint))
     if get_origin(hint) in (typing.Union, types.UnionType):
         return _union_reviver(hint)
+    if get_origin(hint) is list and dataclasses.is_dataclass(get_args(hint)[0]):
+        return _list_reviver(_dataclass_reviver(get_args(hint)[0]))
     return _same
+
+
+def _list_reviver(make: Reviver) -> Reviver:
+    return lambda value: [make(item) for item in value]
 
 
 def _union_reviver(hint: Any) -> Reviver:

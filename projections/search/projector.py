@@ -107,6 +107,10 @@ class SearchProjector(Projector):
         row.position = position
         self._write(row, event.content, event)
 
+    def on_conversation_erased(self, event: e.ConversationErased, position: int) -> None:
+        SearchRow.objects.filter(conversation_id=event.originator_id).delete()
+        SearchConversationRow.objects.filter(conversation_id=event.originator_id).delete()
+
     def _name(self, event: e.ConversationEvent, title: str, position: int) -> None:
         conversation = self._conversation(event)
         conversation.title = storable(title)

@@ -126,6 +126,10 @@ class TranscriptProjector(Projector):
         row.first_token_ms = event.first_token_ms
         self._changed_rows.add(row.id)
 
+    def on_conversation_erased(self, event: e.ConversationErased, position: int) -> None:
+        TranscriptRow.objects.filter(conversation_id=event.originator_id).delete()
+        TranscriptHeadRow.objects.filter(conversation_id=event.originator_id).delete()
+
     def _add(
         self, event: e.ConversationEvent, message_id: UUID, parent_id: UUID | None, *, role: str
     ) -> TranscriptRow:

@@ -1059,6 +1059,13 @@ export interface components {
             expected_version?: number;
         };
         /** @description Base of what is only ever written. */
+        ErasureOutput: {
+            /** Format: date-time */
+            at: string;
+            by: string;
+            reason: string;
+        };
+        /** @description Base of what is only ever written. */
         EventPlaceOutput: {
             /** Format: uuid */
             event_id: string;
@@ -1243,6 +1250,8 @@ export interface components {
             usage_source: string;
             finish_reason: string | null;
             error: unknown;
+            /** @description Who erased what was said in it; null where nobody has. */
+            erased: components["schemas"]["ErasureOutput"] | null;
             /** @description Where it stands while it waits; null otherwise. */
             readonly queue: components["schemas"]["QueuePlaceOutput"] | null;
             version: number;
@@ -1311,6 +1320,8 @@ export interface components {
             usage_source: string;
             finish_reason: string | null;
             error: unknown;
+            /** @description Who erased what was said in it; null where nobody has. */
+            erased: components["schemas"]["ErasureOutput"] | null;
         };
         ModelListOutput: {
             results: components["schemas"]["ModelOutput"][];
