@@ -14,6 +14,7 @@ from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 
 from backend import bootstrap
 from backend.accounts.models import User
@@ -23,6 +24,7 @@ from backend.domain.commands import DeleteConversation, EraseConversations
 from backend.domain.conversation import Conversation
 from backend.domain.errors import CallsUnderWay, ConversationIsErased, DomainError
 from backend.domain.events import ConversationErased
+from backend.domain.values import check_erasure
 from backend.event_store.erasure import forks_of
 from projections.position_table import STOPPED
 from projections.registry import read_model_names
@@ -66,6 +68,8 @@ class Command(BaseCommand):
         self._until = time.monotonic() + options["wait"]
         by = options["by"] or f"operator {getpass.getuser()}"
         try:
+            check_erasure("by", by)
+            check_erasure("reason", options["reason"])
             with plain_database_errors("Run the command again: it goes on where it was."):
                 try:
                     position = self._erase(conversation_id, by, options)
@@ -73,8 +77,7 @@ class Command(BaseCommand):
                     self.stdout.write(str(erased))
                     position = _position_of_erasure(conversation_id)
                 self._follow(position)
-                if options["rewrite_tables"]:
-                    self._rewrite()
+                self._tidy(rewrite=options["rewrite_tables"])
         except DomainError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(
@@ -145,18 +148,38 @@ class Command(BaseCommand):
         finally:
             meter.close()
 
-    def _rewrite(self) -> None:
+    def _tidy(self, *, rewrite: bool) -> None:
+        """Let the database forget samples of what was in the tables; rewrite: and the old rows in its files."""
+        meter = Meter("rewriting" if rewrite else "tidying", sys.stderr, unit="tables")
         with connection.cursor() as cursor:
             cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = current_schema() ORDER BY 1")
             tables = [name for (name,) in cursor.fetchall() if name in _HELD_TEXT or name.startswith("read_")]
-            meter = Meter("rewriting", sys.stderr, unit="tables")
             try:
                 for number, table in enumerate(tables, start=1):
-                    cursor.execute(f"VACUUM (FULL, ANALYZE) {connection.ops.quote_name(table)}")
+                    quoted = connection.ops.quote_name(table)
+                    cursor.execute(f"VACUUM (FULL, ANALYZE) {quoted}" if rewrite else f"ANALYZE {quoted}")
+                    _forget_samples_if_empty(cursor, table)
                     meter.show(number / len(tables), number)
-                cursor.execute("CHECKPOINT")
             finally:
                 meter.close()
+            if rewrite:
+                cursor.execute("CHECKPOINT")
+
+
+def _forget_samples_if_empty(cursor: CursorWrapper, table: str) -> None:
+    """ANALYZE leaves the samples of a table that has become empty; naming a column's type anew drops them."""
+    quoted = connection.ops.quote_name(table)
+    cursor.execute(f"SELECT NOT EXISTS (SELECT 1 FROM {quoted})")
+    if not cursor.fetchone()[0]:
+        return
+    cursor.execute(
+        "SELECT pg_attribute.attname, format_type(atttypid, atttypmod) FROM pg_attribute JOIN pg_stats"
+        " ON tablename = %s AND schemaname = current_schema() AND pg_stats.attname = pg_attribute.attname"
+        " WHERE attrelid = %s::regclass",
+        [table, quoted],
+    )
+    for column, kind in cursor.fetchall():
+        cursor.execute(f"ALTER TABLE {quoted} ALTER COLUMN {connection.ops.quote_name(column)} TYPE {kind}")
 
 
 def _line(conversation: Conversation) -> str:
