@@ -37,6 +37,8 @@ class SearchProjector(Projector):
         conversation = self._conversations.get(event.originator_id)
         if conversation is not None and event.originator_version <= conversation.version:
             return  # delivered before: an older title must not come back
+        if not self.concerns(event):
+            return  # whether such events come at all depends on what else is in their batch
         self.dispatch(event, position)
         self._conversation(event).version = event.originator_version
         self._changed_conversations.add(event.originator_id)

@@ -44,6 +44,8 @@ class TranscriptProjector(Projector):
         head = self._heads.get(event.originator_id)
         if head is not None and event.originator_version <= head.version:
             return  # delivered before: a recorded reply must not become pending again
+        if not self.concerns(event):
+            return  # whether such events come at all depends on what else is in their batch
         self.dispatch(event, position)
         self._head(event).version = event.originator_version
         self._changed_heads.add(event.originator_id)
