@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -165,6 +168,33 @@ def test_nothing_is_left_and_everything_holds(
     assert places_of(stack.database_url, SECRET) == []
     again = person.get("/api/model-calls/", conversation=conversation)["results"]
     assert again == still
+
+
+def test_a_bundle_of_what_is_erased_still_proves_itself(
+    stack: Stack, runner: ScriptedRunner, person: ApiClient, tmp_path: Path
+) -> None:
+    runner.always(Script().text(REPLY).complete())
+    conversation, beside = person.start_conversation()["id"], person.start_conversation()["id"]
+    person.say(conversation, f"The {SECRET}?")
+    runner.always(Script().text("Nothing special").complete())
+    person.say(beside, "And here?")
+    assert stack.manage("erase_conversation", conversation, "--reason", "asked for", "--yes").returncode == 0
+    owner = person.get("/api/me/")["id"]
+    for kind in ("jsonl", "csv", "bundle"):
+        output = tmp_path / kind
+        done = stack.manage("export_audit", "--format", kind, "--output", str(output), "--owner", owner)
+        assert done.returncode == 0, done.stdout
+        assert SECRET.encode() not in output.read_bytes()
+    verifier = Path(__file__).resolve().parents[2] / "tools" / "verbatim_verify.py"
+    key = person.get("/api/audit/log/")["verifier_key"]
+    told = subprocess.run(
+        [sys.executable, str(verifier), str(tmp_path / "bundle"), "--key", key],
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert told.returncode == 0, told.stdout + told.stderr
+    assert "erased" in told.stdout
 
 
 def test_erasing_once_more_changes_nothing(stack: Stack, runner: ScriptedRunner, person: ApiClient) -> None:

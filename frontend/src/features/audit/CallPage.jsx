@@ -60,15 +60,17 @@ function Call({ call, readAt }) {
         <div className={styles.first}>
           <section className={styles.said} aria-labelledby="call-said">
             <h2 id="call-said">What was said</h2>
-            <WhatWasSaid call={call} own={own} />
+            {call.erased ? <Erased erased={call.erased} /> : <WhatWasSaid call={call} own={own} />}
           </section>
-          <section className={factStyles.facts} aria-label="How it went">
-            <CallAttempts call={call} readAt={readAt} />
-            <CallEvents call={call} />
-          </section>
+          {!call.erased && (
+            <section className={factStyles.facts} aria-label="How it went">
+              <CallAttempts call={call} readAt={readAt} />
+              <CallEvents call={call} />
+            </section>
+          )}
         </div>
         <section className={`${styles.second} ${factStyles.facts}`} aria-label="Facts">
-          <CallSettings call={call} />
+          {!call.erased && <CallSettings call={call} />}
           <CallOrigin call={call} />
         </section>
       </div>
@@ -104,7 +106,7 @@ function Headline({ call, own }) {
       {facts.length > 0 && <p className={styles.about}>{facts.join(' · ')}</p>}
       {call.error && <p className={styles.error}>{call.error.message}</p>}
       <nav className={styles.links} aria-label="This call elsewhere">
-        {own && call.conversation_id && (
+        {own && call.conversation_id && !call.erased && (
           <Link to={`/c/${call.conversation_id}${call.reply_id ? `?message=${call.reply_id}` : ''}`}>
             {call.reply_id ? 'Show it in its conversation' : 'Open its conversation'}
           </Link>
@@ -124,6 +126,18 @@ function Headline({ call, own }) {
         </Suspense>
       )}
     </header>
+  );
+}
+
+/** @param {{erased: NonNullable<ModelCall['erased']>}} props */
+function Erased({ erased }) {
+  return (
+    <div className={styles.gate}>
+      <p>
+        Erased on <time dateTime={erased.at}>{exactTime(erased.at)}</time> by {erased.by}: {erased.reason}
+      </p>
+      <p>What was sent and answered is gone for good. The log still proves that this call was recorded.</p>
+    </div>
   );
 }
 

@@ -165,6 +165,7 @@ function Outcome({ row }) {
       <span>
         {OUTCOMES[row.outcome] ?? row.outcome}
         {row.error && <span className={styles.second}>{row.error.code.replaceAll('_', ' ')}</span>}
+        {row.erased && <span className={styles.second}>erased</span>}
       </span>
     </span>
   );
