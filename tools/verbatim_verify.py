@@ -31,11 +31,11 @@ import json
 import re
 import sys
 import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,11 @@ FILES = (
     "keys", "proofs.jsonl", "streams.jsonl", "verbatim_verify.py",
 )  # fmt: skip
 LONGEST_LINE = 64 * 1024 * 1024
+LONGEST_TEXT = 4 * 1024 * 1024
 MOST_PROBLEMS = 1000
+MOST_OUT_OF_STEP = 100_000
+NONSENSE = (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
+"""What values raise that are of the wrong kind, beyond all measure, or nested too deeply."""
 
 
 class Wrong(Exception):
@@ -61,6 +65,17 @@ class UnknownSigner(Wrong):
 
 class Unreadable(Exception):
     """The bundle cannot be read at all."""
+
+
+class NotToTheEnd(Exception):
+    """There is no sense in reading on; why was said."""
+
+
+def say(text: str) -> None:
+    """Print one line. What a bundle says must not move the cursor, begin another line, or fail to be printed."""
+    encoding = sys.stdout.encoding or "utf-8"
+    text = "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+    print(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
 # ---- Signatures (C2SP signed-note, Ed25519) ------------------------------------------------------
@@ -210,6 +225,8 @@ def canonical(value: Any) -> str:
 
 def number(value: float) -> str:
     """As ECMAScript writes it: the fewest digits that are read back as the same number."""
+    if not isfinite(value):
+        raise Wrong(f"{value} cannot be written as JSON")
     if value == 0:
         return "0"
     shortest, sign = Decimal(repr(abs(value))), "-" if value < 0 else ""
@@ -244,7 +261,10 @@ class Conversation:
     messages: dict[str, Message] = field(default_factory=dict)
     system_prompts: list[tuple[int, str]] = field(default_factory=list)
     erased: list[int] = field(default_factory=list)
-    erasure_recorded: bool = False
+    erased_until: int = 0
+    """The version of the event that says who erased what was there before; 0 where there is none."""
+    calls_erased: set[str] = field(default_factory=set)
+    """The calls that went with it."""
 
 
 Chain = list[tuple[Conversation, int]]
@@ -273,7 +293,8 @@ def take_conversation_event(found: Conversation, name: str, version: int, payloa
         reply = found.messages[payload["reply_id"]]
         reply.text, reply.said = payload["content"], version
     elif name == "ConversationErased":
-        found.erasure_recorded = True
+        found.erased_until = version
+        found.calls_erased.update(call["call_id"] for call in payload["calls"])
 
 
 def imported(role: str, content: Any) -> tuple[str, str]:
@@ -415,6 +436,7 @@ def with_model(raw: str, model: str) -> str:
 # ---- The bundle ----------------------------------------------------------------------------------
 
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+TOPIC = re.compile(r"[A-Za-z0-9_.]{1,100}")
 ERASED = re.compile(rb'\{"erased":\{"sha256":"([0-9a-f]{64})"\}\}')
 ENDS = ("ModelCallCompleted", "ModelCallFailed", "ModelCallCancelled", "ModelCallInterrupted")
 
@@ -462,6 +484,7 @@ class Call:
     started: list[int | None] = field(default_factory=list)
     ended: list[int | None] = field(default_factory=list)
     finals: list[bool | None] = field(default_factory=list)
+    is_erased: bool = False
     verdict: str = ""
 
 
@@ -479,7 +502,7 @@ class Bundle:
         digest = hashlib.sha256()
         with self.archive.open(name) as file:
             while line := file.readline(LONGEST_LINE):
-                if len(line) == LONGEST_LINE:
+                if len(line) >= LONGEST_LINE:  # it may be given a little more than it was asked for
                     raise Unreadable(f"a line of {name} is longer than {LONGEST_LINE:,} bytes")
                 digest.update(line)
                 yield line
@@ -491,8 +514,15 @@ class Bundle:
             yield line_number, line.rstrip(b"\n")
 
     def text(self, name: str) -> str:
+        """All of a file that is only a few lines."""
+        lines, length = [], 0
         try:
-            return b"".join(self.raw_lines(name)).decode()
+            for line in self.raw_lines(name):
+                length += len(line)
+                if length > LONGEST_TEXT:
+                    raise Unreadable(f"{name} is longer than {LONGEST_TEXT:,} bytes")
+                lines.append(line)
+            return b"".join(lines).decode()
         except UnicodeDecodeError:
             raise Unreadable(f"{name} is not UTF-8") from None
         except KeyError:
@@ -502,7 +532,7 @@ class Bundle:
 def field_of(line: dict[str, Any], name: str, kind: type) -> Any:
     value = line.get(name)
     if type(value) is not kind:
-        raise Wrong(f"its field `{name}` is {json.dumps(value)[:60]}, expected {kind.__name__}")
+        raise Wrong(f"its field `{name}` is {repr(value)[:60]}, expected {kind.__name__}")
     return value
 
 
@@ -525,8 +555,11 @@ def read_event(line: bytes) -> Event:
     stream = field_of(found, "stream", str)
     if not UUID.fullmatch(stream):
         raise Wrong(f"its stream {stream[:60]!r} is not a UUID")
+    topic = field_of(found, "topic", str)
+    if not TOPIC.fullmatch(topic):
+        raise Wrong(f"its topic {topic[:60]!r} is not the name of an event")
     numbers = [field_of(found, name, int) for name in ("position", "index", "version")]
-    return Event(numbers[0], numbers[1], stream, numbers[2], field_of(found, "topic", str), payload)
+    return Event(numbers[0], numbers[1], stream, numbers[2], topic, payload)
 
 
 class Verification:
@@ -550,9 +583,9 @@ class Verification:
     def problem(self, where: str, what: object) -> None:
         self.problems += 1
         if self.problems <= MOST_PROBLEMS:
-            print(f"{where}: {what}.")
+            say(f"{where}: {what}.")
         if self.problems == MOST_PROBLEMS:
-            print("Further problems are counted, not shown.")
+            say("Further problems are counted, not shown.")
 
     def run(self) -> bool:
         manifest_text = self.bundle.text("manifest.json")
@@ -672,7 +705,7 @@ class Verification:
         for line_number, line in self.bundle.lines("events.jsonl"):
             try:
                 event = read_event(line)
-            except (Wrong, ValueError) as error:
+            except (Wrong, *NONSENSE) as error:
                 self.problem(f"events.jsonl, line {line_number}", error)
                 self.take_proof(next(proofs, None))
                 continue
@@ -686,12 +719,20 @@ class Verification:
             self.take_proof(next(proofs, None))
             self.settle(event.index)
             self.take_event(event)
+            self.check_step(f"events.jsonl, line {line_number}")
         for rest in proofs:
             self.take_proof(rest)
+            self.check_step(f"proofs.jsonl, line {rest[0]}")
         for event in self.missing_proofs.values():
             self.problem(str(event), "there is no proof that it is in the log")
         for index in self.spare_proofs:
             self.problem(f"index {index}", "its event was left out: there is a proof for it, but no event")
+
+    def check_step(self, where: str) -> None:
+        """Events and proofs stand in the same order: where they do not, what waits for its partner takes memory."""
+        if max(len(self.missing_proofs), len(self.spare_proofs)) > MOST_OUT_OF_STEP:
+            self.problem(where, "events and proofs do not belong together, so the rest was not read")
+            raise NotToTheEnd
 
     def take_proof(self, line: tuple[int, bytes] | None) -> None:
         if line is None:
@@ -740,7 +781,7 @@ class Verification:
                 self.take_event_of_conversation(event, payload)
         except Wrong as error:
             self.problem(str(event), error)
-        except (KeyError, TypeError, AttributeError) as error:
+        except NONSENSE as error:
             self.problem(
                 str(event), f"its payload is not that of a {event.topic} ({type(error).__name__}: {error})"
             )
@@ -754,7 +795,7 @@ class Verification:
 
     def take_call_event(self, event: Event, payload: dict[str, Any] | None) -> None:
         if event.name == "ModelCallRequested":
-            call = self.calls[event.stream] = Call(f"call at {event}", payload)
+            call = self.calls[event.stream] = Call(f"call at {event}", payload, is_erased=payload is None)
             if payload is not None and payload["prompt_request"]["raw_body"] is not None:
                 # Explained by itself, and possibly large: checked now, so that it need not be kept.
                 call.verdict = self.compare_prompt(call, [])
@@ -763,6 +804,7 @@ class Verification:
         if event.stream not in self.calls:
             raise Wrong("the request of its call is missing")
         call = self.calls[event.stream]
+        call.is_erased = call.is_erased or payload is None
         if event.name == "ModelCallStarted":
             call.started.append(None if payload is None else payload["attempt"])
         elif event.name in ENDS:
@@ -780,7 +822,11 @@ class Verification:
                 found = read_object(line)
                 stream, versions = field_of(found, "stream", str), field_of(found, "versions", int)
                 listed.add(stream)
-                if found.get("running"):
+                if "running" in found:
+                    if found["running"] is not True:
+                        raise Wrong(
+                            f"its field `running` is {repr(found['running'])[:60]}, expected true or none"
+                        )
                     self.running.add(stream)
                 if self.versions.get(stream, 0) != versions:
                     raise Wrong(
@@ -801,19 +847,28 @@ class Verification:
             except Wrong as error:
                 self.problem(call.where, f"its prompt cannot be rebuilt: {error}")
                 call.verdict = "different"
-            except (KeyError, TypeError, ValueError, AttributeError) as error:
+            except NONSENSE as error:
                 self.problem(
                     call.where, f"its events do not fit each other ({type(error).__name__}: {error})"
                 )
                 call.verdict = "different"
             self.verdicts[f"prompts {call.verdict}"] += 1
+        self.check_erasures()
+
+    def check_erasures(self) -> None:
+        """That an event says who erased what is gone, for conversations and for their calls."""
+        named: set[str] = set()
         for stream, conversation in self.conversations.items():
-            if conversation.erased and not conversation.erasure_recorded:
-                first = conversation.erased[0]
+            named |= conversation.calls_erased
+            unexplained = [version for version in conversation.erased if version > conversation.erased_until]
+            if unexplained:
                 self.problem(
-                    f"stream {stream}, version {first}",
+                    f"stream {stream}, version {unexplained[0]}",
                     "it is erased, and no ConversationErased event says who did it",
                 )
+        for stream, call in self.calls.items():
+            if call.is_erased and stream not in named:
+                self.problem(call.where, "it is erased, and no ConversationErased event names it")
 
     def verdict_of(self, call: Call) -> str:
         if call.request is None:
@@ -886,7 +941,7 @@ class Verification:
                 f"recorded {recorded[0]} of {recorded[1]} bytes, "
                 f"rebuilt {hashlib.sha256(body).hexdigest()} of {len(body)} bytes"
             )
-        except (Wrong, KeyError, TypeError, ValueError) as error:
+        except (Wrong, *NONSENSE) as error:
             difference = f"it cannot be rebuilt: {error}"
         if any(since <= version for conversation, version in chain for since in conversation.erased):
             return "erased"
@@ -919,19 +974,19 @@ class Verification:
     def summary(self) -> None:
         size = self.checkpoint.size if self.checkpoint is not None else 0
         origin = self.checkpoint.origin if self.checkpoint is not None else "an unknown log"
-        print(
+        say(
             f"{self.events:,} events of {len(self.versions):,} streams, {len(self.calls):,} model calls, "
             f"against the log of {origin} with {size:,} events."
         )
         if self.erased:
-            print(f"{self.erased:,} events are erased: their digests are in the log, what they said is gone.")
+            say(f"{self.erased:,} events are erased: their digests are in the log, what they said is gone.")
         for name, count in sorted(self.verdicts.items()):
-            print(f"{name}: {count:,}")
+            say(f"{name}: {count:,}")
         if self.events == size:
-            print("The bundle holds the whole log: nothing was left out.")
+            say("The bundle holds the whole log: nothing was left out.")
         else:
-            print("The bundle holds a part of the log. It says nothing about the rest.")
-        print("Everything holds." if not self.problems else f"{self.problems:,} problems.")
+            say("The bundle holds a part of the log. It says nothing about the rest.")
+        say("Everything holds." if not self.problems else f"{self.problems:,} problems.")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -955,16 +1010,17 @@ def main(arguments: list[str] | None = None) -> int:
         kept = [(str(path), path.read_text(encoding="utf-8")) for path in options.checkpoint]
         with zipfile.ZipFile(options.bundle) as archive:
             return 0 if Verification(Bundle(archive), keys, kept).run() else 1
-    except (
-        Unreadable,
-        OSError,
-        UnicodeDecodeError,
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        NotImplementedError,
-    ) as error:
-        print(f"{options.bundle} cannot be read: {error}.", file=sys.stderr)
+    except NotToTheEnd:
+        return 1
+    except Exception as error:
+        # Archives are written by whoever wants to be believed. Whatever they make a library raise, from a broken
+        # compression to an encryption flag, is one line and a status that says that nothing was shown to hold.
+        why = str(error) if isinstance(error, (Unreadable, OSError)) else f"{error} ({type(error).__name__})"
+        sys.stdout.flush()
+        print(
+            f"{options.bundle} cannot be read: {why}.".encode("ascii", "backslashreplace").decode(),
+            file=sys.stderr,
+        )
         return 2
 
 

@@ -248,8 +248,9 @@ class Verified:
 
     @property
     def problems(self) -> list[str]:
-        """Everything before the summary."""
-        return self.lines[: next(i for i, line in enumerate(self.lines) if " against the log of " in line)]
+        """Everything before the summary; all, where the bundle was not read to its end."""
+        summary = (place for place, line in enumerate(self.lines) if " against the log of " in line)
+        return self.lines[: next(summary, None)]
 
 
 def verify(

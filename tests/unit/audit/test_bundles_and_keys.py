@@ -6,6 +6,7 @@ import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -119,7 +120,9 @@ def erased_log(*, who: bool) -> tuple[Log, str]:
     events = list(LOG.all_events)
     if who:
         last = max(e.version for e in events if e.stream == conversation)
-        told = b'{"by":"user:1","reason":"asked for"}'
+        told = json.dumps(
+            {"by": "user:1", "reason": "asked for", "calls": [{"call_id": call} for call in sorted(calls)]}
+        ).encode()
         events.append(
             ExportedEvent(
                 events[-1].position + 1, len(events), conversation, last + 1, "ConversationErased.v1", told
@@ -154,19 +157,18 @@ def retried(*ends: tuple[int, bool], erased: bool = False) -> Log:
         payloads.append(
             ("ModelCallCompleted.v1" if final else "ModelCallFailed.v1", json.dumps(told).encode())
         )
-    return Log(
-        [
-            ExportedEvent(
-                version,
-                version - 1,
-                asked.stream,
-                version,
-                topic,
-                erased_payload(payload) if erased else payload,
-            )
-            for version, (topic, payload) in enumerate(payloads, start=1)
-        ]
-    )
+    events = [
+        ExportedEvent(
+            version, version - 1, asked.stream, version, topic, erased_payload(payload) if erased else payload
+        )
+        for version, (topic, payload) in enumerate(payloads, start=1)
+    ]
+    if erased:
+        named = json.dumps({"calls": [{"call_id": asked.stream}]}).encode()
+        events.append(
+            ExportedEvent(len(events) + 1, len(events), str(UUID(int=1)), 1, "ConversationErased.v1", named)
+        )
+    return Log(events)
 
 
 @pytest.mark.parametrize("erased", [False, True])
@@ -202,6 +204,41 @@ def test_what_was_erased_by_nobody_is_a_problem(tmp_path: Path) -> None:
         line.startswith(f"stream {conversation}, version 1: it is erased, and no ConversationErased event")
         for line in verified.problems
     )
+
+
+def test_a_call_that_was_erased_by_nobody_is_a_problem(tmp_path: Path) -> None:
+    """Whoever exports could hide what one call said, and call that an erasure."""
+    index = next(event.index for event in LOG.all_events if event.topic == "ModelCallRequested.v2")
+    hidden = LOG.all_events[index].stream
+    log = Log(
+        [
+            replace(each, payload=erased_payload(each.payload)) if each.stream == hidden else each
+            for each in LOG.all_events
+        ]
+    )
+    verified = verify(bundle_of(log), tmp_path)
+    assert verified.status == 1
+    (problem,) = verified.problems
+    assert problem.startswith(f"call at position {LOG.all_events[index].position}, stream {hidden}, ")
+    assert problem.endswith("it is erased, and no ConversationErased event names it.")
+
+
+def test_an_erasure_explains_nothing_that_came_after_it(tmp_path: Path) -> None:
+    log, conversation = erased_log(who=True)
+    last = log.all_events[-1]
+    late = ExportedEvent(
+        last.position + 1,
+        log.size,
+        conversation,
+        last.version + 1,
+        "UserMessageSent.v1",
+        erased_payload(b"{}"),
+    )
+    verified = verify(bundle_of(Log([*log.all_events, late])), tmp_path)
+    assert verified.status == 1
+    assert verified.problems == [
+        f"stream {conversation}, version {late.version}: it is erased, and no ConversationErased event says who did it."
+    ]
 
 
 # ---- what cannot be read -------------------------------------------------------------------------
