@@ -94,8 +94,23 @@ def test_the_database_refuses_to_change_events(on_postgres: OnPostgres, statemen
     assert on_postgres.read_after(0, 10) == before
 
 
+def append_as_before_0_4(on_postgres: OnPostgres) -> None:
+    """As a copy of an earlier release appends, which may still run during an upgrade."""
+    with psycopg.connect(on_postgres.url, autocommit=True) as connection:
+        state = VerbatimMapper().to_stored_event(conversation().pending_events[1]).state
+        with connection.transaction():
+            connection.execute("LOCK TABLE events IN EXCLUSIVE MODE")
+            for _ in range(3):
+                connection.execute(
+                    "INSERT INTO events (originator_id, originator_version, topic, state)"
+                    " VALUES (gen_random_uuid(), 2, 'SystemPromptChanged.v1', %s)",
+                    (state,),
+                )
+
+
+@pytest.mark.parametrize("earlier_releases", [0, 8])
 def test_a_reader_beside_sixteen_writers_misses_nothing_and_sees_positions_in_order(
-    on_postgres: OnPostgres,
+    on_postgres: OnPostgres, earlier_releases: int
 ) -> None:
     writers, appends = 16, 15
     seen: list[int] = []
@@ -115,14 +130,17 @@ def test_a_reader_beside_sixteen_writers_misses_nothing_and_sees_positions_in_or
 
     follower = threading.Thread(target=follow)
     follower.start()
+
+    def write(writer: int) -> None:
+        for _ in range(appends):
+            if writer < earlier_releases:
+                append_as_before_0_4(on_postgres)
+            else:
+                on_postgres.store.append(conversation())
+
     try:
         with ThreadPoolExecutor(writers) as pool:
-            list(
-                pool.map(
-                    lambda _: [on_postgres.store.append(conversation()) for _ in range(appends)],
-                    range(writers),
-                )
-            )
+            list(pool.map(write, range(writers)))
     finally:
         done.set()
         follower.join(60)

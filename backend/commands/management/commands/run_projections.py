@@ -14,6 +14,7 @@ from django.core.management.base import BaseCommand, CommandError
 from backend import bootstrap
 from backend.bootstrap.transparency import log_keys, outlets
 from backend.commands.plain_errors import plain_database_errors
+from backend.commands.roles import warn_of_rights
 from backend.transparency.keeper import keep
 from backend.transparency.keys import KeyProblem
 from projections import worker
@@ -32,6 +33,8 @@ class Command(BaseCommand):
 
         for wanted in (signal.SIGTERM, signal.SIGINT):
             signal.signal(wanted, stop)
+        with plain_database_errors():
+            warn_of_rights(bootstrap.database_url())
         with plain_database_errors(), _log_kept(stop_event):
             worker.run(stop_event, database_url=bootstrap.database_url())
 
