@@ -76,6 +76,7 @@ def test_readyz_tells_every_parts_state_and_lag(anybody: Client, ann: Person) ->
         "replays",
         "live_changes",
         "search",
+        "audit_reads",
     }
     assert parts["projections"]["conversation_list"] == {"position": position, "lag": 0, "state": "running"}
     assert parts["runner"]["kind"] == "openai-compatible"
