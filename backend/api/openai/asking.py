@@ -59,6 +59,12 @@ def token_in(authorization: str | None) -> str:
     return token.strip()
 
 
+def owner_of(token: str) -> UUID:
+    """Whose token it is. Raises OpenAIError where it is not valid."""
+    with bootstrap.event_store().connection() as connection:
+        return _owner(connection, token)
+
+
 def asked(token: str, request: ChatRequest) -> Asked:
     """Raises OpenAIError for a token that is not valid and for a model that nobody offers."""
     beginnings = request.beginnings()
@@ -101,8 +107,7 @@ def choose(model: str) -> ChosenRunner:
 
 def models_offered(token: str) -> list[Offer]:
     """All models under the ids they are chosen by. Raises OpenAIError."""
-    with bootstrap.event_store().connection() as connection:
-        _owner(connection, token)
+    owner_of(token)
     return _offered(runner_status.current())
 
 
