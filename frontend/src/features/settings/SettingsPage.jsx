@@ -1,4 +1,4 @@
-/** Settings of the person who is logged in: theme, presets, who read their words, password, leaving. */
+/** Settings of the person who is logged in: theme, presets, tokens, who read their words, password, leaving. */
 import { useState, useSyncExternalStore } from 'react';
 import { Link } from 'react-router';
 
@@ -64,6 +64,13 @@ export default function SettingsPage() {
               </Link>
             </section>
           )}
+          <section className={styles.section} aria-labelledby="settings-tokens">
+            <h2 id="settings-tokens">API tokens</h2>
+            <p className={styles.about}>With a token, another program can use the models here, in your name and on record.</p>
+            <Link className={styles.to} to="/settings/tokens">
+              Manage API tokens
+            </Link>
+          </section>
           <section className={styles.section} aria-labelledby="settings-reads">
             <h2 id="settings-reads">Who read my content</h2>
             <AuditReadsSection />
