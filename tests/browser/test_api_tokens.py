@@ -100,7 +100,7 @@ def test_a_token_is_made_used_by_a_program_seen_in_the_ledger_and_revoked(
     expect(desk.shown).to_have_count(0)
     assert token not in page.content()
 
-    page.get_by_role("link", name="ledger").click()
+    page.get_by_role("link", name="your model calls").click()
     ledger = Ledger(page)
     expect(ledger.rows).to_have_count(1)
     assert ledger.outcomes() == ["Complete"]

@@ -7,8 +7,8 @@ import { CheckIcon, CopyIcon } from '../../ui/icons.jsx';
 
 const SAID_FOR_MS = 2000;
 
-/** @param {{text: string, label: string, kind?: 'primary'|'quiet'}} props */
-export function CopyButton({ text, label, kind = 'quiet' }) {
+/** @param {{text: string, what: string, wordy?: boolean, kind?: 'primary'|'quiet'}} props wordy: it is to be read what is copied */
+export function CopyButton({ text, what, wordy = false, kind = 'quiet' }) {
   const [copied, setCopied] = useState(false);
   useEffect(() => {
     if (!copied) return undefined;
@@ -16,9 +16,9 @@ export function CopyButton({ text, label, kind = 'quiet' }) {
     return () => clearTimeout(timer);
   }, [copied]);
   return (
-    <Button kind={kind} onClick={async () => setCopied(await copyText(text))}>
+    <Button kind={kind} aria-label={copied ? 'Copied' : `Copy ${what}`} onClick={async () => setCopied(await copyText(text))}>
       {copied ? <CheckIcon /> : <CopyIcon />}
-      {copied ? 'Copied' : label}
+      {copied ? 'Copied' : wordy ? `Copy ${what}` : 'Copy'}
     </Button>
   );
 }

@@ -24,20 +24,20 @@ export function Examples({ token }) {
           What programs can ask, and what is recorded of it
         </a>
       </p>
-      <Example title="curl" copy="Copy the curl example" code={curlExample(facts)} />
-      <Example title="Python, with the openai package" copy="Copy the Python example" code={pythonExample(facts)} />
+      <Example title="curl" what="the curl example" code={curlExample(facts)} />
+      <Example title="Python, with the openai package" what="the Python example" code={pythonExample(facts)} />
     </section>
   );
 }
 
-/** @param {{title: string, copy: string, code: string}} props */
-function Example({ title, copy, code }) {
+/** @param {{title: string, what: string, code: string}} props */
+function Example({ title, what, code }) {
   const id = useId();
   return (
     <div className={styles.example}>
       <div className={styles.exampleHead}>
         <h3 id={id}>{title}</h3>
-        <CopyButton text={code} label={copy} />
+        <CopyButton text={code} what={what} />
       </div>
       {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- what scrolls must be reachable by keyboard */}
       <pre tabIndex={0} role="group" aria-labelledby={id}>

@@ -13,7 +13,7 @@ export function NewToken({ made, onDone }) {
   return (
     <section className={styles.made} aria-labelledby="made-token">
       <h2 id="made-token" ref={heading} tabIndex={-1}>
-        “{made.name}” is made
+        “<bdi>{made.name}</bdi>” is made
       </h2>
       <p>
         <strong>Copy the token now. It will not be shown again.</strong> Whoever has it can do here what you can: keep it
@@ -23,7 +23,7 @@ export function NewToken({ made, onDone }) {
         {made.token}
       </code>
       <div className={styles.actions}>
-        <CopyButton kind="primary" text={made.token} label="Copy token" />
+        <CopyButton kind="primary" text={made.token} what="token" wordy />
         <Button onClick={onDone}>Done</Button>
       </div>
     </section>

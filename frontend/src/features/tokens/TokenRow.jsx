@@ -10,7 +10,9 @@ export function TokenRow({ token, refusal, onRevoke }) {
   return (
     <li className={styles.row}>
       <div className={styles.what}>
-        <strong dir="auto">{token.name || 'Without a name'}</strong>
+        <strong>
+          <bdi>{token.name || 'Without a name'}</bdi>
+        </strong>
         <span>
           Begins with <code>{token.id}</code>
         </span>

@@ -31,8 +31,8 @@ export default function TokensPage() {
           </Link>
           <h1>API tokens</h1>
           <p className={styles.about}>
-            With a token, a program acts for you: an editor, a script, another chat. What it asks a model is recorded like
-            your own messages, and stands in the <Link to="/audit/calls?source=openai">ledger</Link> under your name.
+            With a token, a program acts for you: an editor, a script, another chat. What it asks a model is recorded, and
+            listed with <Link to="/audit/calls?source=openai">your model calls</Link>.
           </p>
           <Tokens />
         </div>

@@ -39,7 +39,7 @@ function open() {
 const nameField = () => screen.getByLabelText('Name of a new token');
 /** @param {string} name */
 const rowOf = async (name) =>
-  within(/** @type {HTMLElement} */ ((await screen.findByText(name, { selector: 'li strong' })).closest('li')));
+  within(/** @type {HTMLElement} */ ((await screen.findByText(name, { selector: 'li bdi' })).closest('li')));
 /** @param {ReturnType<typeof userEvent.setup>} user @param {string} [name] */
 async function make(user, name = 'New one') {
   await user.type(nameField(), `${name}{Enter}`);
@@ -159,7 +159,7 @@ describe('revoking', () => {
     expect(api.revokeToken).not.toHaveBeenCalled();
     await revokeEditor(user);
     expect(api.revokeToken).toHaveBeenCalledExactlyOnceWith('ed1tor00');
-    await waitFor(() => expect(screen.queryByText('Editor', { selector: 'li strong' })).not.toBeInTheDocument());
+    await waitFor(() => expect(screen.queryByText('Editor', { selector: 'li bdi' })).not.toBeInTheDocument());
     await rowOf('Script');
     await waitFor(() => expect(nameField()).toHaveFocus());
   });
@@ -181,7 +181,7 @@ describe('revoking', () => {
     vi.mocked(api.revokeToken).mockRejectedValue(new Problem({ status: 404, code: 'token_not_found', message }));
     vi.mocked(api.fetchTokens).mockResolvedValue([SCRIPT]);
     await revokeEditor(user);
-    await waitFor(() => expect(screen.queryByText('Editor', { selector: 'li strong' })).not.toBeInTheDocument());
+    await waitFor(() => expect(screen.queryByText('Editor', { selector: 'li bdi' })).not.toBeInTheDocument());
     expect(screen.getByRole('alert')).toHaveTextContent('You have no API token');
   });
 });
