@@ -114,9 +114,9 @@ class TextTooLong(InvalidInput):
     code = "text_too_long"
 
     def __init__(self, field: str, *, limit_bytes: int, found_bytes: int) -> None:
+        way_out = "Shorten it or split it over several messages." if field == "content" else "Shorten it."
         super().__init__(
-            f"This text has {found_bytes:,} bytes in UTF-8; the limit is {limit_bytes:,} bytes. "
-            "Shorten it or split it over several messages.",
+            f"This text has {found_bytes:,} bytes in UTF-8; the limit is {limit_bytes:,} bytes. {way_out}",
             field=field,
         )
 

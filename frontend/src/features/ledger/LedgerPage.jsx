@@ -40,6 +40,8 @@ export default function LedgerPage() {
   useCountAnnounced(ledger);
   const content = useBackWhereOneWas(ledger.rows.length > 0);
   const filtered = Object.keys(filters).length > 0;
+  // A refusal would reach nobody: the browser only says that the file could not be had.
+  const mayExport = !ledger.isError && (filtered || !ledger.isSuccess || ledger.rows.length > 0);
   const clear = () => setSearch(new URLSearchParams());
 
   /** @param {LedgerRow} row */
@@ -52,7 +54,7 @@ export default function LedgerPage() {
         <IconButton label="Refresh" onClick={() => void ledger.refetch()}>
           <RetryIcon />
         </IconButton>
-        <ExportMenu filters={filters} />
+        {mayExport && <ExportMenu filters={filters} />}
       </div>
       <p className={styles.about}>
         {seesAll
