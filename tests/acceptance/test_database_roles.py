@@ -232,6 +232,24 @@ def test_the_parts_that_serve_people_do_not_hear_of_the_owner(stack: Stack, role
             assert not [entry for entry in told if roles.owner.encode() in entry]
 
 
+def test_what_only_the_owner_may_do_says_so(stack: Stack, roles: TwoRoles, conversation: str) -> None:
+    """In one line, where the owner's address was forgotten."""
+    settings = {
+        "DATABASE_URL": roles.runtime_url,
+        "DATABASE_OWNER_URL": "",
+        "DATA_DIR": str(stack.data_dir),
+        "MODEL_RUNNER_URL": stack.settings["MODEL_RUNNER_URL"],
+    }
+    assert manage("migrate", **settings).returncode == 0, "nothing is left to do, which needs no right"
+    backwards = manage("migrate", "event_store", "0001", **settings)
+    erasing = manage("erase_conversation", conversation, "--reason", "asked for", "--yes", **settings)
+    for told in (backwards, erasing):
+        assert told.returncode == 1, told.stdout
+        assert "Traceback" not in told.stdout
+        assert "The database role may not do that" in told.stdout
+        assert "DATABASE_OWNER_URL" in told.stdout
+
+
 def manage(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     known = {name: value for name, value in os.environ.items() if not name.startswith("DATABASE_")}
     return subprocess.run(
