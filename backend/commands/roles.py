@@ -1,29 +1,18 @@
 """Two database roles: the owner of the tables, and the one that Verbatim runs as, which cannot change what was recorded.
 
-Grants what the running product needs, and nothing that would let it change events or the log; then looks whether that
-is so. Run as the owner.
+Grants what the running product needs, and nothing that would let it change events or the log. Run as the owner. What the
+role may do then is looked at by backend.bootstrap.database_rights.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator
-from typing import Final, LiteralString
+from typing import LiteralString
 
-import psycopg
-from django.conf import settings
 from psycopg.sql import SQL, Composed, Identifier
 
+from backend.bootstrap.database_rights import ADDED_TO_ONLY, READ_ONLY, Connection
 from backend.event_store.recorder import EVENTS_TABLE
-
-logger = logging.getLogger(__name__)
-
-ADDED_TO_ONLY: Final = (EVENTS_TABLE, "log_leaf", "log_subtree", "log_checkpoint")
-"""The tables of what was recorded: the running product reads them and adds to them."""
-READ_ONLY: Final = ("django_migrations",)
-_NEVER: Final = ("UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER")
-
-Connection = psycopg.Connection[tuple[object, ...]]
 
 _ROLE = "SELECT rolsuper, rolcanlogin, pg_has_role(rolname, current_user, 'MEMBER') FROM pg_roles WHERE rolname = %s"
 _TABLES = (
@@ -34,15 +23,6 @@ _SEQUENCES = (
     "SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind = 'S'"
     " ORDER BY relname"
 )
-_OWNED = (
-    "SELECT relname FROM pg_class JOIN pg_roles ON pg_roles.oid = relowner"
-    " WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p', 'S') AND rolname = %s ORDER BY 1"
-)
-_MAY = "SELECT has_table_privilege(%s, %s::regclass, %s)"
-_MAY_SET = (
-    "SELECT has_sequence_privilege(%s, pg_get_serial_sequence(%s, 'notification_id')::regclass, 'UPDATE')"
-)
-_MAY_CREATE = "SELECT has_schema_privilege(%s, current_schema(), 'CREATE')"
 _IS_OWNER = "SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = %s::regclass"
 _WHERE = "SELECT current_user, current_database(), current_schema()"
 
@@ -60,36 +40,6 @@ def grant(connection: Connection, role: str, report: Callable[[str], None]) -> N
         for statement in _statements(_names(connection, _TABLES), _names(connection, _SEQUENCES)):
             connection.execute(_composed(statement, names))
     report(f"{role} may use database {database}: add to {', '.join(ADDED_TO_ONLY)}; change the other tables.")
-
-
-def problems(connection: Connection, role: str) -> list[str]:
-    """What the role may do that it must not: one line each, none where all is well."""
-    found: list[str] = []
-    if owned := _names(connection, _OWNED, role):
-        found.append(f"{role} owns {', '.join(owned)}, and an owner may do everything.")
-    for table in ADDED_TO_ONLY:
-        allowed = [kind for kind in _NEVER if _one(connection, _MAY, role, table, kind)[0]]
-        if allowed:
-            found.append(f"{role} has {', '.join(allowed)} on {table}.")
-    if _one(connection, _MAY_SET, role, EVENTS_TABLE)[0]:
-        found.append(f"{role} may set the sequence of positions back.")
-    if _one(connection, _MAY_CREATE, role)[0]:
-        found.append(f"{role} may create tables and functions in the schema.")
-    return found
-
-
-def warn_of_rights(database_url: str) -> None:
-    """Say in the log when the product runs with rights that the two roles were set up to keep from it."""
-    if not settings.DATABASE_ROLES.runtime_role:
-        return
-    with psycopg.connect(database_url, autocommit=True) as connection:
-        role = str(_one(connection, "SELECT current_user")[0])
-        if found := problems(connection, role):
-            logger.warning(
-                "Verbatim runs as a database role that can change what was recorded: %s Let DATABASE_URL name the role "
-                "of DATABASE_RUNTIME_ROLE, and run `manage.py database_roles`.",
-                " ".join(found),
-            )
 
 
 def _check_role(connection: Connection, role: str, owner: str) -> None:
@@ -128,6 +78,8 @@ def _statements(tables: list[str], sequences: list[str]) -> Iterator[tuple[Liter
         "",
     )
     yield "ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT USAGE, SELECT ON SEQUENCES TO {role}", ""
+    yield "ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT EXECUTE ON FUNCTIONS TO {role}", ""
+    yield "GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA {schema} TO {role}", ""
     for table in tables:
         yield "REVOKE ALL ON TABLE {schema}.{name} FROM PUBLIC, {role}", table
         if table in ADDED_TO_ONLY:

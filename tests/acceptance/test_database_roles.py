@@ -6,12 +6,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
-from psycopg.errors import Error
+from psycopg.errors import Error, UniqueViolation
 
-from backend.commands.roles import ADDED_TO_ONLY
+from backend.bootstrap.database_rights import ADDED_TO_ONLY
 from backend.model_runner.script import Script
 from backend.model_runner.scripted import MODEL_ID, ScriptedRunner
 from projections.registry import read_model_names
@@ -138,6 +139,10 @@ FORBIDDEN = [
         "ALTER TABLE {table} OWNER TO CURRENT_USER",
         "CREATE TRIGGER other BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION refuse_change_of_events()",
         "CREATE RULE other AS ON INSERT TO {table} DO INSTEAD NOTHING",
+        "ALTER TABLE {table} ENABLE ROW LEVEL SECURITY",
+        "CREATE POLICY other ON {table} USING (false)",
+        "DROP TRIGGER {table}_refuse_change ON {table}",
+        "ALTER TABLE {table} SET SCHEMA pg_temp",
         "CREATE INDEX ON {table} ((1))",
         "DROP TABLE {table}",
     )
@@ -160,6 +165,14 @@ FORBIDDEN = [
     "CREATE SCHEMA mine",
     "SET ROLE {owner}",
     "SET SESSION AUTHORIZATION {owner}",
+    "DROP OWNED BY {owner}",
+    "ALTER DEFAULT PRIVILEGES FOR ROLE {owner} GRANT ALL ON TABLES TO CURRENT_USER",
+    "UPDATE pg_class SET relowner = (SELECT oid FROM pg_roles WHERE rolname = CURRENT_USER)",
+    "UPDATE pg_trigger SET tgenabled = 'D'",
+    "DROP TYPE stored_event_uuid",
+    "ALTER SYSTEM SET session_replication_role = 'replica'",
+    "CREATE TEMPORARY TABLE beside () INHERITS (events)",
+    "COPY events TO '/somewhere'",
     "GRANT {owner} TO CURRENT_USER",
     "ALTER ROLE CURRENT_USER SUPERUSER",
     "REASSIGN OWNED BY {owner} TO CURRENT_USER",
@@ -182,6 +195,22 @@ def test_the_role_that_it_runs_as_can_change_nothing(roles: TwoRoles, recorded: 
         assert refused.value.sqlstate == "42501", refused.value
 
 
+def test_copying_over_what_is_there_is_refused(roles: TwoRoles, recorded: None) -> None:
+    place = "originator_id, originator_version"
+    with psycopg.connect(roles.runtime_url) as connection:
+        row = connection.execute(
+            f"SELECT {place}, topic, state, notification_id FROM events LIMIT 1"
+        ).fetchone()
+        assert row is not None
+        over = f"COPY events ({place}, topic, state, notification_id) FROM STDIN"
+        with pytest.raises(UniqueViolation), connection.cursor() as cursor, cursor.copy(over) as copy:
+            copy.write_row((*row[:3], b"other words", row[4]))
+        connection.rollback()
+        assert connection.execute(
+            "SELECT state FROM events WHERE notification_id = %s", (row[4],)
+        ).fetchone() == (row[3],)
+
+
 @pytest.mark.parametrize("table", ADDED_TO_ONLY)
 def test_it_cannot_give_itself_rights(roles: TwoRoles, recorded: None, table: str) -> None:
     with psycopg.connect(roles.runtime_url, autocommit=True) as connection:
@@ -192,6 +221,33 @@ def test_it_cannot_give_itself_rights(roles: TwoRoles, recorded: None, table: st
             assert connection.execute("SELECT has_table_privilege(%s, %s)", (table, kind)).fetchone() == (
                 False,
             )
+
+
+def test_the_parts_that_serve_people_do_not_hear_of_the_owner(stack: Stack, roles: TwoRoles) -> None:
+    for part in ("web", "projections", "model-calls"):
+        for pid in stack.part_pids(part):
+            told = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+            assert b"DATABASE_OWNER_URL=" in told, "not even one that stands in a .env file"
+            assert f"DATABASE_RUNTIME_ROLE={roles.runtime}".encode() in told
+            assert not [entry for entry in told if roles.owner.encode() in entry]
+
+
+def test_what_only_the_owner_may_do_says_so(stack: Stack, roles: TwoRoles, conversation: str) -> None:
+    """In one line, where the owner's address was forgotten."""
+    settings = {
+        "DATABASE_URL": roles.runtime_url,
+        "DATABASE_OWNER_URL": "",
+        "DATA_DIR": str(stack.data_dir),
+        "MODEL_RUNNER_URL": stack.settings["MODEL_RUNNER_URL"],
+    }
+    assert manage("migrate", **settings).returncode == 0, "nothing is left to do, which needs no right"
+    backwards = manage("migrate", "event_store", "0001", **settings)
+    erasing = manage("erase_conversation", conversation, "--reason", "asked for", "--yes", **settings)
+    for told in (backwards, erasing):
+        assert told.returncode == 1, told.stdout
+        assert "Traceback" not in told.stdout
+        assert "The database role may not do that" in told.stdout
+        assert "DATABASE_OWNER_URL" in told.stdout
 
 
 def manage(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -273,8 +329,13 @@ def test_running_as_the_owner_although_there_are_two_roles_is_said(
         MODEL_RUNNER_URL=runner.url,
         MODEL_RUNNER_MODEL=MODEL_ID,
     ) as stack:
-        log = stack.data_dir / "logs" / "projections.log"
-        wait_until(
-            lambda: "runs as a database role that can change what was recorded" in log.read_text(),
-            "the warning",
-        )
+        for part in ("web", "projections", "model-calls"):
+            log = stack.data_dir / "logs" / f"{part}.log"
+            wait_until(
+                lambda log=log: (
+                    "runs as a database role that can change what was recorded" in log.read_text()
+                ),  # type: ignore[misc]
+                f"the warning of {part}",
+            )
+            ApiClient(stack.url).http.get("/readyz").raise_for_status()
+            assert log.read_text().count("runs as a database role that can change") == 1

@@ -9,8 +9,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from backend import bootstrap
+from backend.bootstrap.database_rights import too_little, too_much
 from backend.commands.plain_errors import plain_database_errors
-from backend.commands.roles import RolesRefused, grant, problems
+from backend.commands.roles import RolesRefused, grant
 
 
 class Command(BaseCommand):
@@ -28,7 +29,7 @@ class Command(BaseCommand):
         try:
             with plain_database_errors(), psycopg.connect(bootstrap.database_url(), autocommit=True) as owner:
                 grant(owner, role, self.stdout.write)
-                found = problems(owner, role)
+                found, missing = too_much(owner, role), too_little(owner, role)
         except RolesRefused as refusal:
             raise CommandError(str(refusal)) from refusal
         except psycopg.errors.InsufficientPrivilege as error:
@@ -36,6 +37,10 @@ class Command(BaseCommand):
                 f"This role may not grant that: {error.diag.message_primary}. Set DATABASE_OWNER_URL to the role that owns "
                 "the tables, the one that `migrate` used."
             ) from error
+        if missing:
+            missing.append("Give it these rights as an administrator of the database, and run this again.")
         if found:
-            raise CommandError("\n".join([*found, "Take these rights away and run this again."]))
+            found.append("Take these rights away and run this again.")
+        if found or missing:
+            raise CommandError("\n".join([*found, *missing]))
         self.stdout.write(f"Checked: {role} can change neither events nor the log, in no way.")

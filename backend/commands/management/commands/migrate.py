@@ -8,9 +8,12 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.commands import migrate
 
+from backend.commands.plain_errors import plain_database_errors
+
 
 class Command(migrate.Command):
     def handle(self, *args: Any, **options: Any) -> None:
-        super().handle(*args, **options)
+        with plain_database_errors():
+            super().handle(*args, **options)
         if settings.DATABASE_ROLES.owner_url and not (options["plan"] or options["check_unapplied"]):
             call_command("database_roles", stdout=self.stdout, stderr=self.stderr)

@@ -12,9 +12,9 @@ from typing import Any, Final
 from django.core.management.base import BaseCommand, CommandError
 
 from backend import bootstrap
+from backend.bootstrap.database_rights import warn_of_rights
 from backend.bootstrap.transparency import log_keys, outlets
 from backend.commands.plain_errors import plain_database_errors
-from backend.commands.roles import warn_of_rights
 from backend.transparency.keeper import keep
 from backend.transparency.keys import KeyProblem
 from projections import worker
@@ -33,8 +33,7 @@ class Command(BaseCommand):
 
         for wanted in (signal.SIGTERM, signal.SIGINT):
             signal.signal(wanted, stop)
-        with plain_database_errors():
-            warn_of_rights(bootstrap.database_url())
+        warn_of_rights(bootstrap.database_url())
         with plain_database_errors(), _log_kept(stop_event):
             worker.run(stop_event, database_url=bootstrap.database_url())
 
