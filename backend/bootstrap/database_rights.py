@@ -54,7 +54,8 @@ SELECT kind FROM unnest(%(kinds)s::text[]) WITH ORDINALITY AS asked (kind, place
 _ELSEWHERE = """
 SELECT bool_or(has_sequence_privilege(oid, pg_get_serial_sequence(%(events)s, 'notification_id')::regclass, 'UPDATE')),
     bool_or(has_schema_privilege(oid, current_schema(), 'CREATE')),
-    bool_or(has_database_privilege(oid, current_database(), 'CREATE'))
+    bool_or(has_database_privilege(oid, current_database(), 'CREATE')),
+    bool_or(has_column_privilege(oid, %(events)s::regclass, 'notification_id', 'INSERT'))
 FROM pg_roles WHERE pg_has_role(%(role)s, oid, 'MEMBER')
 """
 _MISSING = """
@@ -68,7 +69,8 @@ SELECT 'table', relname, kind FROM pg_class, unnest(
     THEN ARRAY['SELECT', 'INSERT'] ELSE %(needed)s::text[] END
 ) AS needed (kind)
 WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p')
-    AND NOT has_table_privilege(%(role)s, pg_class.oid, kind)
+    AND NOT CASE kind WHEN 'INSERT' THEN has_any_column_privilege(%(role)s, pg_class.oid, kind)
+        ELSE has_table_privilege(%(role)s, pg_class.oid, kind) END
 UNION ALL
 SELECT 'sequence', relname, 'USAGE' FROM pg_class
 WHERE relnamespace = current_schema()::regnamespace
@@ -98,9 +100,13 @@ def too_much(connection: Connection, role: str) -> list[str]:
         if allowed := _names(connection, _ON_TABLE, role=role, table=table, kinds=kinds):
             found.append(f"{role} has {', '.join(allowed)} on {table}.")
     row = connection.execute(_ELSEWHERE, {"role": role, "events": EVENTS_TABLE}).fetchone()
-    sets_positions, creates_in_schema, creates_schemas = row or (False, False, False)
+    sets_positions, creates_in_schema, creates_schemas, chooses_positions = row or (False,) * 4
     if sets_positions:
         found.append(f"{role} may set the sequence of positions back.")
+    if chooses_positions:
+        found.append(
+            f"{role} may give an event a position of its own choice, beyond which later events would be passed over."
+        )
     if creates_in_schema:
         found.append(f"{role} may create tables and functions in the schema.")
     if creates_schemas:

@@ -148,6 +148,8 @@ FORBIDDEN = [
     )
 ] + [
     "UPDATE events SET state = 'x'",
+    "INSERT INTO events (originator_id, originator_version, topic, state, notification_id)"
+    " VALUES (gen_random_uuid(), 1, 'Said.v1', '{}', 1000000000)",
     "UPDATE log_leaf SET hash = hash",
     "UPDATE log_subtree SET hash = hash",
     "UPDATE log_checkpoint SET note = note",
@@ -202,9 +204,9 @@ def test_copying_over_what_is_there_is_refused(roles: TwoRoles, recorded: None) 
             f"SELECT {place}, topic, state, notification_id FROM events LIMIT 1"
         ).fetchone()
         assert row is not None
-        over = f"COPY events ({place}, topic, state, notification_id) FROM STDIN"
+        over = f"COPY events ({place}, topic, state) FROM STDIN"
         with pytest.raises(UniqueViolation), connection.cursor() as cursor, cursor.copy(over) as copy:
-            copy.write_row((*row[:3], b"other words", row[4]))
+            copy.write_row((*row[:3], b"other words"))
         connection.rollback()
         assert connection.execute(
             "SELECT state FROM events WHERE notification_id = %s", (row[4],)
@@ -232,7 +234,9 @@ def test_the_parts_that_serve_people_do_not_hear_of_the_owner(stack: Stack, role
             assert not [entry for entry in told if roles.owner.encode() in entry]
 
 
-def test_what_only_the_owner_may_do_says_so(stack: Stack, roles: TwoRoles, conversation: str) -> None:
+def test_what_only_the_owner_may_do_says_so(
+    stack: Stack, roles: TwoRoles, person: ApiClient, conversation: str
+) -> None:
     """In one line, where the owner's address was forgotten."""
     settings = {
         "DATABASE_URL": roles.runtime_url,
@@ -243,11 +247,15 @@ def test_what_only_the_owner_may_do_says_so(stack: Stack, roles: TwoRoles, conve
     assert manage("migrate", **settings).returncode == 0, "nothing is left to do, which needs no right"
     backwards = manage("migrate", "event_store", "0001", **settings)
     erasing = manage("erase_conversation", conversation, "--reason", "asked for", "--yes", **settings)
-    for told in (backwards, erasing):
+    for told, said in (
+        (backwards, "The database role may not do that"),
+        (erasing, "may add events and not erase them"),
+    ):
         assert told.returncode == 1, told.stdout
         assert "Traceback" not in told.stdout
-        assert "The database role may not do that" in told.stdout
+        assert said in told.stdout
         assert "DATABASE_OWNER_URL" in told.stdout
+    assert not person.get(f"/api/conversations/{conversation}/")["deleted"], "nothing was begun"
 
 
 def manage(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:

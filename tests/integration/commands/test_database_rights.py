@@ -104,6 +104,12 @@ def test_what_is_granted_is_neither_too_much_nor_too_little(roles: TwoRoles) -> 
             "may set the sequence of positions back",
         ),
         (
+            "GRANT INSERT ON events TO {runtime}",
+            "REVOKE INSERT ON events FROM {runtime}; GRANT INSERT (originator_id, originator_version, topic, state)"
+            " ON events TO {runtime}",
+            "may give an event a position of its own choice",
+        ),
+        (
             "GRANT CREATE ON SCHEMA public TO PUBLIC",
             "REVOKE CREATE ON SCHEMA public FROM PUBLIC",
             "may create tables and functions in the schema",
@@ -139,7 +145,7 @@ def test_too_much_is_named(roles: TwoRoles, do: str, undo: str, said: str) -> No
         ),
         (
             "REVOKE INSERT ON events FROM {runtime}",
-            "GRANT INSERT ON events TO {runtime}",
+            "GRANT INSERT (originator_id, originator_version, topic, state) ON events TO {runtime}",
             "lacks INSERT on table events.",
         ),
         (
