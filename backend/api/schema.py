@@ -92,7 +92,9 @@ _HEALTHZ: Final = {
 _READYZ: Final = {
     "get": {
         "operationId": "readyz",
-        "description": "Whether messages are accepted, answered and shown, with each part's state and lag.",
+        "description": "Whether messages are accepted, answered and shown, with each part's state. How far read models "
+        "(`projections`) and the transparency log (`log`) are: `position`, and `lag` to the last event's; of the log also "
+        "`checkpoint_at`, when its newest checkpoint was signed. A log that lags makes nothing unready.",
         "tags": ["health"],
         "responses": {
             "200": {"content": _OBJECT, "description": "Ready."},

@@ -829,7 +829,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description Whether messages are accepted, answered and shown, with each part's state and lag. */
+        /** @description Whether messages are accepted, answered and shown, with each part's state. How far read models (`projections`) and the transparency log (`log`) are: `position`, and `lag` to the last event's; of the log also `checkpoint_at`, when its newest checkpoint was signed. A log that lags makes nothing unready. */
         get: operations["readyz"];
         put?: never;
         post?: never;
