@@ -69,6 +69,12 @@ def asked(token: str, request: ChatRequest) -> Asked:
     return Asked(owner_id, choose(request.model), joins)
 
 
+def check_token(token: str) -> None:
+    """Raises OpenAIError for a token that is not valid."""
+    with bootstrap.event_store().connection() as connection:
+        _owner(connection, token)
+
+
 def _owner(connection: psycopg.Connection[dict[str, Any]], token: str) -> UUID:
     """The token's owner. Sessions do not count here: a web page elsewhere must not be able to spend them."""
     owner_id = owner_of_token(connection, token)

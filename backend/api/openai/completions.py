@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 from uuid import uuid4
 
 from backend.api.openai import answers
-from backend.api.openai.asking import Asked, asked, giving_back, token_in
+from backend.api.openai.asking import Asked, asked, check_token, giving_back, token_in
 from backend.api.openai.errors import (
     OpenAIError,
     error_of_ending,
@@ -51,8 +51,7 @@ async def in_thread(function: Callable[..., T], *arguments: object) -> T:
 async def complete(exchange: Exchange, outside: OutsideCalls) -> None:
     """Answer one request. Raises OpenAIError where it is refused before a call was recorded."""
     token = token_in(exchange.header("Authorization"))
-    body = await exchange.body()
-    request = read_request(body)
+    request = await _read(exchange, token)
     who = await in_thread(asked, token, request)
     passage = Passage()
     try:
@@ -70,6 +69,15 @@ async def complete(exchange: Exchange, outside: OutsideCalls) -> None:
         gone.cancel()
         if not passage.has_ended:
             shift.leave(answer.call.id, who.owner_id)
+
+
+async def _read(exchange: Exchange, token: str) -> ChatRequest:
+    """The request. Whoever may not ask at all is told only that, whatever is wrong with their request."""
+    try:
+        return read_request(await exchange.body())
+    except OpenAIError:
+        await in_thread(check_token, token)
+        raise
 
 
 async def _begin(
