@@ -20,6 +20,7 @@ from eventsourcing.persistence import PersistenceError
 from backend import bootstrap
 from backend.api import runner_status
 from backend.api.runner_status import RunnerStatus
+from backend.bootstrap.database_rights import warn_of_rights
 from backend.model_runner.runner_settings import RunnerSettings
 from backend.transparency.reading import log_standing
 from projections import tracking
@@ -113,13 +114,15 @@ def _log(own: psycopg.Connection[Any], end: int, worker_active: bool) -> dict[st
 
 
 def _pending_migrations() -> int:
-    """How many are missing; once all are there, that is not looked up again."""
+    """How many are missing; once all are there, that is not looked up again, nor what the role may do with the tables."""
     global _migrated
     if _migrated:
         return 0
     executor = MigrationExecutor(connection)
     pending = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
     _migrated = pending == 0
+    if _migrated:
+        warn_of_rights(bootstrap.database_url())
     return pending
 
 

@@ -15,7 +15,7 @@ from uuid import UUID
 from backend.application.erased import erased_conversation, erased_only_for
 from backend.application.ports import EventStore
 from backend.domain.conversation import Conversation
-from backend.domain.errors import ConversationIsErased, UnknownConversation
+from backend.domain.errors import UnknownConversation
 from backend.domain.events import ConversationErased, ConversationStarted, ForkOrigin
 from backend.domain.model_call import ModelCall
 from backend.prompting.prefixes import BranchPrompts
@@ -104,7 +104,7 @@ class Conversations:
             with kept.lock:
                 seen = self._up_to_date(conversation_id, kept)
                 return Loaded(seen.copy(), kept.prompts)
-        except (UnknownConversation, ConversationIsErased):
+        except UnknownConversation:
             self._forget(conversation_id)
             raise
 

@@ -125,6 +125,13 @@ class RunnerFailure(Exception):
         self.details: Mapping[str, Any] = details or {}
 
 
+class Line(Protocol):
+    """A connection to a runner that is being made. Belongs to the runner that gave it."""
+
+    def hang_up(self) -> None:
+        """Give it up, where it was not used. May be called at any time, and more than once."""
+
+
 class ModelRunner(Protocol):
     """An OpenAI-compatible server, seen as one that streams chat completions."""
 
@@ -145,12 +152,16 @@ class ModelRunner(Protocol):
         Raises RunnerFailure for everything that goes wrong on the way.
         """
 
+    def reach(self) -> Line:
+        """Begin to connect, and return at once. Nothing is sent; whether it works shows when the line is used."""
+
     def pass_chat(
-        self, body: bytes, *, whole: bool
+        self, body: bytes, *, whole: bool, line: Line | None = None
     ) -> AbstractAsyncContextManager[AsyncIterator[RunnerEvent]]:
         """As stream_chat for a body that a program wrote, with AsWritten for each piece of the answer.
 
         whole: the body asks for the answer in one piece, which is waited for as long as it may take.
+        line: what `reach` gave, to be used for this one call.
         """
 
     async def list_models(self) -> tuple[RunnerModel, ...]:

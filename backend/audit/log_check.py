@@ -38,7 +38,7 @@ class LeafRow(NamedTuple):
 
 @dataclass(frozen=True)
 class LogProblem:
-    """kind: changed, moved, missing, inserted, erased, leaf, subtree, checkpoint or truncated. detail: for people."""
+    """kind: changed, moved, missing, inserted, stream, erased, leaf, subtree, checkpoint or truncated. detail: for people."""
 
     kind: str
     detail: str
@@ -57,7 +57,8 @@ class SignedRoot:
 
 @dataclass
 class LogCheck:
-    """One pass over the store. After `run`: size (leaves), behind (events without a leaf yet), erased, checkpoints (that held).
+    """One pass over the store. After `run`: size (leaves), behind (events without a leaf yet), unsigned (leaves after the
+    last checkpoint), erased, checkpoints (that held).
 
     stored_subtrees: level and index -> hash. subtree_step: every so many levels are stored.
     """
@@ -70,12 +71,14 @@ class LogCheck:
     behind: int = 0
     erased: int = 0
     checkpoints: int = 0
+    unsigned: int = 0
     _problems: list[LogProblem] = field(default_factory=list)
     _changed: list[tuple[EventRow, LeafRow, bytes]] = field(default_factory=list)
     _missing: list[LeafRow] = field(default_factory=list)
     _erased_streams: dict[str, EventRow] = field(default_factory=dict)
     _recorded: set[str] = field(default_factory=set)
     _seen_subtrees: int = 0
+    _signed_size: int = 0
     _last: LeafRow | None = None
 
     def run(self, events: Iterable[EventRow], leaves: Iterable[LeafRow]) -> Iterator[LogProblem]:
@@ -145,6 +148,7 @@ class LogCheck:
             signed = self._waiting.pop()
             if signed.checkpoint.root == tree.root():
                 self.checkpoints += 1
+                self._signed_size = tree.size
             else:
                 self._problems.append(
                     LogProblem(
@@ -190,6 +194,12 @@ class LogCheck:
             )
 
     def _end(self) -> Iterator[LogProblem]:
+        self.unsigned = self.size - self._signed_size
+        if self.size and not self.signed:
+            yield LogProblem(
+                "checkpoint",
+                f"The log has {self.size:,} leaves, but no checkpoint that could be relied on: none of it is vouched for.",
+            )
         for signed in reversed(self._waiting):
             size = signed.checkpoint.size
             if size == 0:
@@ -208,6 +218,18 @@ class LogCheck:
                 yield LogProblem(
                     "erased", f"{_name(event)} has no payload any more, but no erasure of it is recorded."
                 )
+
+
+def streams_out_of_order(found: Iterable[tuple[str, int, int]]) -> Iterator[LogProblem]:
+    """Streams whose versions are not 1, 2, 3 …: something was put in behind our back, or is gone.
+
+    found: each such stream, how many events it has, and its highest version.
+    """
+    for stream, events, highest in found:
+        yield LogProblem(
+            "stream",
+            f"Stream {stream} has {events:,} events up to version {highest}; expected one of each version from 1 on.",
+        )
 
 
 def _name(event: EventRow) -> str:

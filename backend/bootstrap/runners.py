@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from backend.application.ports import ChosenRunner
 from backend.application.runner_port import ModelRunner, RunnerModel
 from backend.bootstrap.models_seen import ModelsSeen
-from backend.model_runner.http_client import HttpModelRunner, RunnerTimeouts
+from backend.model_runner.http_client import HttpModelRunner
+from backend.model_runner.patience import RunnerTimeouts
 from backend.model_runner.runner_settings import RunnerSettings
 
 SEPARATOR = "::"

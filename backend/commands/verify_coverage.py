@@ -9,6 +9,7 @@ from backend import bootstrap
 from backend.audit.coverage import TOPICS, CoverageCheck
 from backend.commands.meter import Meter
 from backend.commands.plain_errors import plain_database_errors
+from backend.commands.printable import printable
 from backend.model_calls.queue import queued_calls
 from backend.transparency.reading import Snapshot
 
@@ -33,7 +34,7 @@ def verify_coverage(stdout: Any, stderr: TextIO) -> bool:
             for problem in check.run(shown()):
                 problems[problem.kind] += 1
                 meter.interrupt()
-                stdout.write(str(problem))
+                stdout.write(printable(str(problem)))
         finally:
             meter.close()
     stdout.write(_summary(check, problems, meter.seconds))

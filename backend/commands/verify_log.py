@@ -6,20 +6,24 @@ from argparse import ArgumentParser
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Final, TextIO
 
 from django.core.management.base import CommandError
 
 from backend import bootstrap
 from backend.audit.checkpoints import open_checkpoint
-from backend.audit.log_check import LogCheck, SignedRoot
+from backend.audit.log_check import LogCheck, SignedRoot, streams_out_of_order
 from backend.audit.notes import NoteError, Verifier, split_notes
 from backend.bootstrap.transparency import log_keys
 from backend.commands.meter import Meter
 from backend.commands.plain_errors import plain_database_errors
+from backend.commands.printable import printable
 from backend.transparency.hashes import STEP
 from backend.transparency.keys import KeyProblem
 from backend.transparency.reading import Snapshot
+
+_EXPLAINS_GAPS: Final = {"changed", "missing", "moved", "inserted"}
+"""Events that were named already are why their streams are not as they were."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -47,11 +51,18 @@ def verify_log(options: dict[str, Any], stdout: Any, stderr: TextIO) -> bool:
     problems: Counter[str] = Counter()
     with plain_database_errors(), Snapshot.open(bootstrap.database_url()) as snapshot:
         signed, unsigned = list(kept), []
-        for number, note in snapshot.checkpoints():
+        for number, size, note in snapshot.checkpoints():
             try:
-                signed.append(SignedRoot(open_checkpoint(note, verifiers), f"checkpoint {number}"))
+                checkpoint = open_checkpoint(note, verifiers)
             except NoteError as error:
                 unsigned.append(f"checkpoint: Checkpoint {number} cannot be relied on. {error}")
+                continue
+            signed.append(SignedRoot(checkpoint, f"checkpoint {number}"))
+            if size != checkpoint.size:
+                unsigned.append(
+                    f"checkpoint: Checkpoint {number} is stored as one of {size:,} events, but was signed over "
+                    f"{checkpoint.size:,}."
+                )
         total = snapshot.count_events()
         meter = Meter("log", stderr, unit="events")
         check = LogCheck(
@@ -64,11 +75,16 @@ def verify_log(options: dict[str, Any], stdout: Any, stderr: TextIO) -> bool:
             for line in unsigned:
                 problems["checkpoint"] += 1
                 meter.interrupt()
-                stdout.write(line)
+                stdout.write(printable(line))
             for problem in check.run(snapshot.events(), snapshot.leaves()):
                 problems[problem.kind] += 1
                 meter.interrupt()
-                stdout.write(str(problem))
+                stdout.write(printable(str(problem)))
+            if not problems.keys() & _EXPLAINS_GAPS:
+                for problem in streams_out_of_order(snapshot.broken_streams()):
+                    problems[problem.kind] += 1
+                    meter.interrupt()
+                    stdout.write(printable(str(problem)))
         finally:
             meter.close()
     stdout.write(_summary(check, total, len(kept), problems, meter.seconds))
@@ -83,6 +99,8 @@ def _summary(check: LogCheck, total: int, kept: int, problems: Counter[str], sec
         parts.append(f"{check.erased:,} erased")
     if check.behind:
         parts.append(f"{check.behind:,} not in the log yet")
+    if check.unsigned:
+        parts.append(f"{check.unsigned:,} not signed yet")
     parts += [f"{count:,} {kind}" for kind, count in sorted(problems.items())]
     if not problems:
         parts.append("nothing was changed")

@@ -36,27 +36,18 @@ class UnknownConversation(NotFound):
         )
 
 
-class ConversationIsErased(NotFound):
+class ConversationIsErased(UnknownConversation):
     """owner_id: whose it was, where that is known; for everybody else it is as unknown as one that never was."""
 
     code = "conversation_erased"
 
     def __init__(self, conversation_id: UUID, owner_id: UUID | None = None, *, told: str = "") -> None:
-        super().__init__(
+        DomainError.__init__(
+            self,
             f"Conversation {conversation_id} was erased{told}. What was said in it is gone and cannot be brought back; "
-            "that it was there stays on record."
+            "that it was there stays on record.",
         )
         self.owner_id = owner_id
-
-
-class ModelCallIsErased(NotFound):
-    code = "model_call_erased"
-
-    def __init__(self, call_id: UUID) -> None:
-        super().__init__(
-            f"What was sent and answered in model call {call_id} was erased together with its conversation. "
-            "The list of calls still says when it was made and how it ended."
-        )
 
 
 class UnknownModelCall(NotFound):
@@ -64,6 +55,17 @@ class UnknownModelCall(NotFound):
 
     def __init__(self, call_id: UUID) -> None:
         super().__init__(f"There is no model call {call_id}. Check the address or open it from its reply.")
+
+
+class ModelCallIsErased(UnknownModelCall):
+    code = "model_call_erased"
+
+    def __init__(self, call_id: UUID) -> None:
+        DomainError.__init__(
+            self,
+            f"What was sent and answered in model call {call_id} was erased together with its conversation. "
+            "The list of calls still says when it was made and how it ended.",
+        )
 
 
 class NotRecordedYet(NotFound):

@@ -16,7 +16,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from backend.application.outside_handlers import OutsideAnswer
-from backend.application.runner_port import AsWritten, ModelRunner, RunnerEvent, StillThere
+from backend.application.runner_port import AsWritten, Line, ModelRunner, RunnerEvent, StillThere
 from backend.domain.commands import CancelModelCall, RequestOutsideCall
 from backend.domain.errors import DomainError
 from backend.domain.model_call import ModelCall
@@ -59,6 +59,15 @@ class OutsideAttempt(Attempt):
         super().__init__(claim, tools)
         self._passage = passage
         self._whole = whole
+        self._line: Line | None = None
+
+    def reach(self, runner: ModelRunner) -> None:
+        """Begin to connect while the request is being recorded, before which nothing is sent."""
+        self._line = runner.reach()
+
+    def hang_up(self) -> None:
+        if self._line is not None:
+            self._line.hang_up()
 
     async def run(self) -> None:
         try:
@@ -79,7 +88,7 @@ class OutsideAttempt(Attempt):
     def _open(
         self, runner: ModelRunner, body: bytes
     ) -> AbstractAsyncContextManager[AsyncIterator[RunnerEvent]]:
-        return runner.pass_chat(body, whole=self._whole)
+        return runner.pass_chat(body, whole=self._whole, line=self._line)
 
     async def _take_in_all(
         self, events: AsyncIterator[RunnerEvent], reply: LiveReply, timing: Timing
@@ -112,6 +121,7 @@ class OutsideAttempt(Attempt):
 
     def _let_go(self) -> None:
         """Whatever went wrong, whoever waits is told."""
+        self.hang_up()
         self._passage.end(Ended(endings.interrupted_by_loss(LiveReply()), LiveReply(), recorded=False))
 
 
@@ -137,24 +147,27 @@ class OutsideShift(Shift):
         if len(self._calls) >= self._timings.stream_limit:
             raise TooManyCalls
         call_id = request.call_id
+        known = self._tools.runners.find(request.runner)
+        assert known is not None, "a runner that is not there is not chosen"
         attempt = OutsideAttempt(
             Claim(call_id, self.worker_id, FIRST_CLAIM), self._tools, passage, whole=whole
         )
         # Before the commit: from then on the sweep may find the call, and must see that somebody works on it.
         self._calls[call_id] = Work(attempt)
-        if not request.at_once:
+        if request.at_once:
+            attempt.reach(known.runner)
+        else:
             self._waiting[call_id] = attempt
         try:
             answer = await self._tools.persistence.in_thread(partial(self._store, request))
         except BaseException as error:
             self._calls.pop(call_id, None)
             self._waiting.pop(call_id, None)
+            attempt.hang_up()
             if isinstance(error, NOT_NOW):
                 raise NotReady from error
             raise
         if request.at_once:
-            known = self._tools.runners.find(request.runner)
-            assert known is not None, "a runner that is not there is not chosen"
             self._spawn(call_id, attempt, partial(attempt.go_on, answer.call, body, known.runner))
         elif call_id in self._waiting:
             self._queued.add(call_id)

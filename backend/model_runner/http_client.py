@@ -11,32 +11,26 @@ import asyncio
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal, cast
+from typing import cast
 from urllib.parse import unquote, urlsplit
 
 import httpx
 
 from backend.application.runner_port import (
     AsWritten,
-    Delta,
-    Finished,
+    Line,
     ResponseIdentity,
     RunnerEvent,
     RunnerFailure,
     RunnerModel,
     StillThere,
-    ToolCallFragment,
 )
 from backend.model_runner import details, failures, wire
-from backend.model_runner.http_exchange import BrokenAnswer, HttpExchange, open_exchange
-from backend.model_runner.runner_settings import (
-    FIRST_TOKEN_TIMEOUT_S,
-    FIRST_VARIABLES,
-    OPENAI_COMPATIBLE,
-    SILENCE_TIMEOUT_S,
-)
+from backend.model_runner.http_exchange import BrokenAnswer, HttpExchange, connect
+from backend.model_runner.line import Line as MadeLine
+from backend.model_runner.patience import Patience, RunnerTimeouts
+from backend.model_runner.runner_settings import FIRST_VARIABLES, OPENAI_COMPATIBLE
 from backend.model_runner.sse import (
     EVENT_LIMIT_CHARACTERS,
     Comment,
@@ -48,24 +42,8 @@ from backend.model_runner.sse import (
 )
 
 ERROR_BODY_LIMIT_BYTES = 64 * 1024
-
-
-@dataclass(frozen=True)
-class RunnerTimeouts:
-    """In seconds. first_token is long because some runners load the model inside the first request.
-
-    Comment pings keep `between_chunks` from running out, never `first_token`. after_finish: what is
-    waited for usage and the end of the stream once the runner has said why it stopped; then the stream
-    simply ends, as nothing of the reply can be missing. whole_answer: for one that is asked for in one piece, whose
-    first word comes with its last.
-    """
-
-    connect: float = 5.0
-    first_token: float = FIRST_TOKEN_TIMEOUT_S
-    between_chunks: float = SILENCE_TIMEOUT_S
-    after_finish: float = 5.0
-    listing: float = 3.0
-    whole_answer: float = 3600.0
+_LINE = "line"
+"""Under this name a request carries a connection that was made before it."""
 
 
 class HttpModelRunner:
@@ -98,13 +76,14 @@ class HttpModelRunner:
         headers = {"Accept-Encoding": "identity", "User-Agent": "verbatim", "Connection": "close"}
         if api_key and (key := api_key.strip()):
             headers["Authorization"] = f"Bearer {_header_text(key)}"
+        self._transport = _Transport(self._timeouts.connect, tls=parts.scheme != "http")
         self._client = httpx.AsyncClient(
             headers=headers,
             auth=_basic_auth(parts.username, parts.password) if "Authorization" not in headers else None,
             # A proxy or a netrc entry of the machine must never see prompts.
             trust_env=False,
             follow_redirects=False,
-            transport=_Transport(self._timeouts.connect, tls=parts.scheme != "http"),
+            transport=self._transport,
         )
 
     @property
@@ -118,21 +97,25 @@ class HttpModelRunner:
     def stream_chat(self, body: bytes) -> AbstractAsyncContextManager[AsyncIterator[RunnerEvent]]:
         return self._chat(body, self._timeouts.first_token, as_written=False)
 
+    def reach(self) -> Line:
+        return MadeLine(self._transport.connect(httpx.URL(self._url)))
+
     def pass_chat(
-        self, body: bytes, *, whole: bool
+        self, body: bytes, *, whole: bool, line: Line | None = None
     ) -> AbstractAsyncContextManager[AsyncIterator[RunnerEvent]]:
         patience_s = self._timeouts.whole_answer if whole else self._timeouts.first_token
-        return self._chat(body, patience_s, as_written=True)
+        return self._chat(body, patience_s, as_written=True, line=line)
 
     @asynccontextmanager
     async def _chat(
-        self, body: bytes, patience_s: float, *, as_written: bool
+        self, body: bytes, patience_s: float, *, as_written: bool, line: Line | None = None
     ) -> AsyncIterator[AsyncIterator[RunnerEvent]]:
         request = self._client.build_request(
             "POST",
             f"{self._url}/chat/completions",
             content=body,
             headers={"Content-Type": "application/json", "Accept": "text/event-stream"},
+            extensions={} if line is None else {_LINE: line},
         )
         deadline = asyncio.get_running_loop().time() + patience_s
         response = await self._send(request, deadline)
@@ -207,7 +190,7 @@ class HttpModelRunner:
             if as_written:
                 yield AsWritten(text)
             return
-        parser, patience = SseParser(), _Patience(self._timeouts, deadline)
+        parser, patience = SseParser(), Patience(self._timeouts, deadline)
         identity: ResponseIdentity | None = None
         async with aclosing(cast(AsyncGenerator[bytes, None], response.aiter_bytes())) as stream:
             while data := await self._read(stream, patience):
@@ -237,7 +220,7 @@ class HttpModelRunner:
             case ServerSentEvent():
                 yield from wire.events_of_data(item.data, self._place)
 
-    async def _read(self, stream: AsyncIterator[bytes], patience: _Patience) -> bytes:
+    async def _read(self, stream: AsyncIterator[bytes], patience: Patience) -> bytes:
         """The next bytes; nothing at the end of the stream, or where all has been said."""
         try:
             async with asyncio.timeout_at(patience.until):
@@ -258,7 +241,7 @@ class HttpModelRunner:
     async def _whole_body(self, response: httpx.Response, deadline: float) -> bytes:
         body = b""
         async with aclosing(cast(AsyncGenerator[bytes, None], response.aiter_bytes())) as stream:
-            while data := await self._read(stream, _Patience(self._timeouts, deadline)):
+            while data := await self._read(stream, Patience(self._timeouts, deadline)):
                 body += data
                 if len(body) > EVENT_LIMIT_CHARACTERS:
                     raise failures.bad_response(
@@ -318,15 +301,14 @@ class _Transport(httpx.AsyncBaseTransport):
         lines = [b"%s %s HTTP/1.1" % (request.method.encode(), url.raw_path)]
         lines += [b"%s: %s" % header for header in request.headers.raw]
         head = b"\r\n".join([*lines, b"", b""])
-        port = url.port or (443 if self._tls else 80)
+        line: MadeLine | None = request.extensions.get(_LINE)
         try:
-            exchange = await open_exchange(
-                url.host, port, head + await request.aread(), tls=self._tls, connect_s=self._connect_s
-            )
+            exchange = (await line.take() if line is not None else None) or await self.connect(url)
         except TimeoutError as error:
             raise httpx.ConnectTimeout(str(error), request=request) from error
         except (OSError, UnicodeError) as error:  # a host name that cannot be one is refused as bad text
             raise httpx.ConnectError(str(error), request=request) from error
+        exchange.send(head + await request.aread())
         try:
             await exchange.wait_for_head()
         except BaseException as error:
@@ -335,6 +317,10 @@ class _Transport(httpx.AsyncBaseTransport):
                 raise httpx.RemoteProtocolError(str(error), request=request) from error
             raise
         return httpx.Response(exchange.status, headers=exchange.headers, stream=_Body(exchange))
+
+    async def connect(self, url: httpx.URL) -> HttpExchange:
+        port = url.port or (443 if self._tls else 80)
+        return await connect(url.host, port, tls=self._tls, connect_s=self._connect_s)
 
 
 class _Body(httpx.AsyncByteStream):
@@ -350,30 +336,6 @@ class _Body(httpx.AsyncByteStream):
 
     async def aclose(self) -> None:
         self._exchange.close()
-
-
-class _Patience:
-    """Until when the next bytes of one stream are waited for, and for what."""
-
-    def __init__(self, timeouts: RunnerTimeouts, first_token_until: float) -> None:
-        self._timeouts = timeouts
-        self._loop = asyncio.get_running_loop()
-        self._last_until = first_token_until
-        self.waits_for: Literal["first token", "next chunk", "end"] = "first token"
-
-    def note(self, event: RunnerEvent) -> None:
-        if isinstance(event, Finished) and self.waits_for != "end":
-            self.waits_for = "end"
-            self._last_until = self._loop.time() + self._timeouts.after_finish
-        elif isinstance(event, Delta | ToolCallFragment) and self.waits_for == "first token":
-            self.waits_for = "next chunk"
-
-    @property
-    def until(self) -> float:
-        """Anew from each read between chunks; fixed for the first token and for the end."""
-        if self.waits_for == "next chunk":
-            return self._loop.time() + self._timeouts.between_chunks
-        return self._last_until
 
 
 def _items(parser: SseParser, data: bytes) -> list[SseItem]:

@@ -24,7 +24,7 @@ class BrokenAnswer(Exception):
 
 
 class HttpExchange(asyncio.Protocol):
-    """Make it with `open_exchange`. status, headers: set once `wait_for_head` has returned."""
+    """Make it with `connect`, then `send`. status, headers: set once `wait_for_head` has returned."""
 
     def __init__(self) -> None:
         self.status = 0
@@ -40,6 +40,16 @@ class HttpExchange(asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
 
     # ---- for the one who asks ---------------------------------------------------------------
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the other side has closed the connection, or said something before it was asked."""
+        return self._error is not None or self._has_head
+
+    def send(self, request: bytes) -> None:
+        """The request with its head, once."""
+        assert self._transport is not None, "a connection that was made has a transport"
+        self._transport.write(request)
 
     async def wait_for_head(self) -> None:
         """Raises BrokenAnswer."""
@@ -137,14 +147,10 @@ class HttpExchange(asyncio.Protocol):
         self._complete = self._has_head
 
 
-async def open_exchange(
-    host: str, port: int, request: bytes, *, tls: ssl.SSLContext | None, connect_s: float
-) -> HttpExchange:
-    """Connect and send. Raises OSError where there is no connection, TimeoutError after `connect_s` seconds."""
+async def connect(host: str, port: int, *, tls: ssl.SSLContext | None, connect_s: float) -> HttpExchange:
+    """A connection on which nothing is sent yet. Raises OSError, and TimeoutError after `connect_s` seconds."""
     async with asyncio.timeout(connect_s):
         _, exchange = await asyncio.get_running_loop().create_connection(
             HttpExchange, host, port, ssl=tls, server_hostname=host if tls else None
         )
-    assert exchange._transport is not None, "a connection that was made has a transport"
-    exchange._transport.write(request)
     return exchange

@@ -17,16 +17,24 @@ from backend.audit.log_check import EventRow, LeafRow
 from backend.transparency.hashes import Connection
 
 _PAGE: Final = 2000
-_EVENTS = "SELECT notification_id, originator_id::text, originator_version, topic, state FROM events ORDER BY notification_id"
-_STREAMS = (
-    "SELECT notification_id, originator_id::text, originator_version, topic, state FROM events"
-    " WHERE topic ~ %s ORDER BY originator_id, originator_version"
+# Whoever changed rows may have changed the tables too: where there is nothing, something is read that was never recorded.
+_EVENT = (
+    "SELECT coalesce(notification_id, 9223372036854775807), coalesce(originator_id::text, ''),"
+    " coalesce(originator_version, 0), coalesce(topic::text, ''), coalesce(state::bytea, '') FROM events"
 )
 _STANDING = (
     "SELECT coalesce((SELECT position FROM log_leaf ORDER BY index DESC LIMIT 1), 0),"
     " (SELECT signed_at FROM log_checkpoint ORDER BY id DESC LIMIT 1)"
 )
-_LEAVES = "SELECT index, position, hash FROM log_leaf ORDER BY index"
+_EVENTS = f"{_EVENT} ORDER BY notification_id"
+_STREAMS = f"{_EVENT} WHERE topic ~ %s ORDER BY originator_id, originator_version"
+_LEAVES = "SELECT coalesce(index, -1)::bigint, coalesce(position, -1)::bigint, coalesce(hash, '') FROM log_leaf ORDER BY index"
+_BROKEN = (
+    "SELECT coalesce(originator_id::text, ''), count(*), coalesce(max(originator_version), 0) FROM events"
+    " GROUP BY originator_id HAVING count(*) <> max(originator_version) OR min(originator_version) <> 1"
+    " OR count(DISTINCT originator_version) <> count(*) ORDER BY min(notification_id)"
+)
+_CHECKPOINTS = "SELECT id, coalesce(size, -1), coalesce(note, '') FROM log_checkpoint ORDER BY id"
 
 
 class LogStanding(NamedTuple):
@@ -89,9 +97,13 @@ class Snapshot:
         rows = self._connection.execute("SELECT level, index, hash FROM log_subtree").fetchall()
         return {(level, index): bytes(found) for level, index, found in rows}
 
-    def checkpoints(self) -> Iterator[tuple[int, str]]:
-        """Number and note of each, the oldest first."""
-        yield from self._rows("verbatim_checkpoints", "SELECT id, note FROM log_checkpoint ORDER BY id")
+    def checkpoints(self) -> Iterator[tuple[int, int, str]]:
+        """Number, size and note of each as they are stored, the oldest first."""
+        yield from self._rows("verbatim_checkpoints", _CHECKPOINTS)
+
+    def broken_streams(self) -> Iterator[tuple[str, int, int]]:
+        """Streams whose versions are not 1, 2, 3 …: the stream, how many events it has, and the highest version."""
+        yield from self._rows("verbatim_broken", _BROKEN)
 
     def _number(self, query: str) -> int:
         row = self._connection.execute(query).fetchone()

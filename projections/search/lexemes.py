@@ -5,7 +5,7 @@ Says the same of the same text at any time, which is what rebuilding rests on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -44,21 +44,28 @@ def tell_language(text: str, language_before: str) -> tuple[str, bool]:
 
 def index_texts(texts: Sequence[TextToIndex]) -> list[Indexed]:
     """One for each text, in order; both parts empty where a text holds no word."""
-    inflected = [inflected_words(item.text, item.language) for item in texts]
+    kept = [_within(folded_words(item.text), _WORDS_LIMIT_BYTES) for item in texts]
+    inflected = [
+        inflected_words(item.text, item.language, frozenset(words))
+        for item, words in zip(texts, kept, strict=True)
+    ]
     stems = stems_of({word for words in inflected for word in words.values()})
     return [
-        _indexed(item, {folded: (word.language, stems[word]) for folded, word in words.items()})
-        for item, words in zip(texts, inflected, strict=True)
+        _indexed(item, words, {folded: (word.language, stems[word]) for folded, word in found.items()})
+        for item, words, found in zip(texts, kept, inflected, strict=True)
     ]
 
 
-def inflected_words(text: str, language: str) -> dict[str, Inflected]:
-    """The words of a text that may have another stem, by their folded form."""
+def inflected_words(text: str, language: str, kept: Collection[str]) -> dict[str, Inflected]:
+    """The words of a text that may have another stem, by their folded form. kept: those that are kept of it, folded.
+
+    A text of many megabytes has more words than are kept; to ask for the stems of all would hold up everybody.
+    """
     found: dict[str, Inflected] = {}
     # In one order for ever: of two spellings of one word, the first is asked about.
     for word in sorted(different_words(text)):
         for folded in fold(word):
-            if len(folded) < SHORTEST_INFLECTED or folded in found:
+            if len(folded) < SHORTEST_INFLECTED or folded in found or folded not in kept:
                 continue
             rules = language_of_word(folded, language)
             if rules is not None:
@@ -66,8 +73,7 @@ def inflected_words(text: str, language: str) -> dict[str, Inflected]:
     return found
 
 
-def _indexed(item: TextToIndex, stem_of: dict[str, tuple[str, str]]) -> Indexed:
-    words = _within(folded_words(item.text), _WORDS_LIMIT_BYTES)
+def _indexed(item: TextToIndex, words: Sequence[str], stem_of: dict[str, tuple[str, str]]) -> Indexed:
     if not words:
         return Indexed("", "")
     other = sorted(

@@ -10,7 +10,7 @@ import pytest
 
 from backend.model_calls.retrying import LONGEST_WISH_S, PAUSES, PAUSES_OTHERWISE
 from backend.model_runner.failures import LONGEST_RETRY_AFTER_S
-from backend.model_runner.http_client import RunnerTimeouts
+from backend.model_runner.patience import RunnerTimeouts
 from tests.acceptance import failure_cases
 from tests.acceptance.failure_case import (
     AGAIN_BUSY,

@@ -59,6 +59,12 @@ def token_in(authorization: str | None) -> str:
     return token.strip()
 
 
+def owner_of(token: str) -> UUID:
+    """Whose token it is. Raises OpenAIError where it is not valid."""
+    with bootstrap.event_store().connection() as connection:
+        return _owner(connection, token)
+
+
 def asked(token: str, request: ChatRequest) -> Asked:
     """Raises OpenAIError for a token that is not valid and for a model that nobody offers."""
     beginnings = request.beginnings()
@@ -67,12 +73,6 @@ def asked(token: str, request: ChatRequest) -> Asked:
         owner_id = _owner(connection, token)
         joins = joins_of(connection, owner_id, beginnings, system_digest(request.system_prompt))
     return Asked(owner_id, choose(request.model), joins)
-
-
-def check_token(token: str) -> None:
-    """Raises OpenAIError for a token that is not valid."""
-    with bootstrap.event_store().connection() as connection:
-        _owner(connection, token)
 
 
 def _owner(connection: psycopg.Connection[dict[str, Any]], token: str) -> UUID:
@@ -107,8 +107,7 @@ def choose(model: str) -> ChosenRunner:
 
 def models_offered(token: str) -> list[Offer]:
     """All models under the ids they are chosen by. Raises OpenAIError."""
-    with bootstrap.event_store().connection() as connection:
-        _owner(connection, token)
+    owner_of(token)
     return _offered(runner_status.current())
 
 

@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 from uuid import uuid4
 
 from backend.api.openai import answers
-from backend.api.openai.asking import Asked, asked, check_token, giving_back, token_in
+from backend.api.openai.asking import Asked, asked, giving_back, owner_of, token_in
 from backend.api.openai.errors import (
     OpenAIError,
     error_of_ending,
@@ -37,6 +37,8 @@ LIVENESS_S: Final = 10.0
 """A stream from which nothing comes begins after so long all the same, so that nobody on the way gives it up."""
 ARCHIVE_HEADER: Final = "X-Archive-Conversation"
 TRIES: Final = 3
+SMALL_BYTES: Final = 64 * 1024
+"""A body up to this size is taken apart at once; a larger one in a thread, and only for those we know."""
 
 _threads: Final = ThreadPoolExecutor(8, thread_name_prefix="openai")
 
@@ -51,11 +53,11 @@ async def in_thread(function: Callable[..., T], *arguments: object) -> T:
 async def complete(exchange: Exchange, outside: OutsideCalls) -> None:
     """Answer one request. Raises OpenAIError where it is refused before a call was recorded."""
     token = token_in(exchange.header("Authorization"))
-    request = await _read(exchange, token)
+    request, body = await _read(exchange, token)
     who = await in_thread(asked, token, request)
     passage = Passage()
     try:
-        shift, answer = await _begin(exchange, outside, request, who, passage)
+        shift, answer = await _begin(exchange, outside, request, body, who, passage)
     except NotReady:
         raise not_recordable() from None
     except TooManyCalls:
@@ -71,20 +73,32 @@ async def complete(exchange: Exchange, outside: OutsideCalls) -> None:
             shift.leave(answer.call.id, who.owner_id)
 
 
-async def _read(exchange: Exchange, token: str) -> ChatRequest:
-    """The request. Whoever may not ask at all is told only that, whatever is wrong with their request."""
+async def _read(exchange: Exchange, token: str) -> tuple[ChatRequest, bytes]:
+    """The request and its bytes. Whoever may not ask is told only that, whatever is wrong with what they sent."""
+    if exchange.announced_bytes is None or exchange.announced_bytes > SMALL_BYTES:
+        # Nobody unknown has us take in and take apart what is large.
+        await in_thread(owner_of, token)
     try:
-        return read_request(await exchange.body())
+        body = await exchange.body()
+        request = read_request(body) if len(body) <= SMALL_BYTES else await in_thread(read_request, body)
     except OpenAIError:
-        await in_thread(check_token, token)
+        await in_thread(owner_of, token)
         raise
+    return request, body
 
 
 async def _begin(
-    exchange: Exchange, outside: OutsideCalls, request: ChatRequest, who: Asked, passage: Passage
+    exchange: Exchange,
+    outside: OutsideCalls,
+    request: ChatRequest,
+    body: bytes,
+    who: Asked,
+    passage: Passage,
 ) -> tuple[OutsideShift, OutsideAnswer]:
     """Record the call and start it."""
-    body = with_model(request.raw, who.chosen.model).encode("utf-8")
+    if who.chosen.model != request.model:
+        body = await in_thread(_with_model, request.raw, who.chosen.model)
+    digest = await in_thread(_sha256, body) if len(body) > SMALL_BYTES else _sha256(body)
     for _ in range(TRIES):
         shift = await outside.worker.shift()
         runner = shift.tools.runners.find(who.chosen.name)
@@ -101,7 +115,7 @@ async def _begin(
             runner=who.chosen.name,
             runner_version=await runner.version.get(),
             raw_body=request.raw,
-            body_sha256=hashlib.sha256(body).hexdigest(),
+            body_sha256=digest,
             body_length=len(body),
             worker=shift.worker_id,
             # A runner with a limit has a line in which everybody waits.
@@ -114,6 +128,14 @@ async def _begin(
             # This process was taken for dead a moment ago and goes on under a new name.
             await asyncio.sleep(0.1)
     raise NotReady
+
+
+def _with_model(raw: str, model: str) -> bytes:
+    return with_model(raw, model).encode("utf-8")
+
+
+def _sha256(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()
 
 
 class _Answering:

@@ -40,10 +40,15 @@ class Exchange:
         value = self._headers.get(name.lower().encode("ascii"))
         return None if value is None else value.decode("latin-1")
 
+    @property
+    def announced_bytes(self) -> int | None:
+        """How large the client says that its body is; None where it does not."""
+        told = self.header("content-length")
+        return int(told) if told is not None and told.isascii() and told.isdigit() else None
+
     async def body(self) -> bytes:
         """All of the body. Raises OpenAIError beyond the limit, and ClientGone."""
-        told = self.header("content-length")
-        expected = int(told) if told is not None and told.isdigit() else 0
+        expected = self.announced_bytes or 0
         parts: list[bytes] = []
         size, more = 0, True
         while more and size <= DRAINED_BYTES:

@@ -6,7 +6,7 @@ that nobody here knows, go to the runner as they are.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,6 +19,10 @@ from backend.prompting.chains import START, link
 from backend.prompting.client_body import fields_of
 
 BODY_LIMIT_BYTES: Final = 8 * 1024 * 1024
+MOST_MESSAGES: Final = 10_000
+"""Each message of a call that joins nothing becomes an event of its own, all of them in one commit."""
+DEEPEST: Final = 64
+"""Levels of lists and objects in one message. Those that clients send have about five."""
 _KEPT_AS: Final = {"max_completion_tokens": "max_tokens"}
 
 
@@ -106,6 +110,11 @@ def _messages(fields: Mapping[str, Any]) -> tuple[tuple[OutsideMessage, ...], st
         raise invalid(
             f"messages is {_shown(listed)}; expected a list with at least one message.", param="messages"
         )
+    if len(listed) > MOST_MESSAGES:
+        raise invalid(
+            f"messages has {len(listed):,} entries; the limit is {MOST_MESSAGES:,}. Leave earlier messages out.",
+            param="messages",
+        )
     messages = [_message(message, place) for place, message in enumerate(listed)]
     begun = next((place for place, message in enumerate(messages) if message.role != SYSTEM), None)
     if begun is None:
@@ -131,9 +140,27 @@ def _message(message: Any, place: int) -> OutsideMessage:
             f"{name}.content is {_shown(content)}; expected a text or a list of parts.",
             param=f"{name}.content",
         )
+    if _is_deeper(message, DEEPEST):
+        raise invalid(
+            f"{name} is nested more than {DEEPEST} levels deep, which cannot be kept. Send a flatter one.",
+            param=name,
+        )
     kept = imported_content({**message, "role": ROLES[role]})
     _check_texts(kept, name)
     return OutsideMessage(ROLES[role], kept)
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    inside = [value]
+    for _ in range(levels):
+        inside = [inner for each in inside for inner in _parts_of(each)]
+    return any(isinstance(each, list | dict) for each in inside)
+
+
+def _parts_of(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def _check_texts(content: Any, name: str) -> None:

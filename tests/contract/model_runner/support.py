@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 
 from backend.application.runner_port import Delta, ModelRunner, RunnerEvent, RunnerFailure
-from backend.model_runner.http_client import RunnerTimeouts
+from backend.model_runner.patience import RunnerTimeouts
 
 BODY = '{"messages":[{"content":"Grüße 👋","role":"user"}],"model":"a-model","stream":true}'.encode()
 SHORT = RunnerTimeouts(connect=1.0, first_token=0.5, between_chunks=0.5, after_finish=0.3, listing=0.5)

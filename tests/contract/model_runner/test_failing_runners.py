@@ -15,7 +15,8 @@ import pytest_asyncio
 
 from backend.application.runner_port import Finished, RunnerEvent, RunnerFailure, StillThere
 from backend.model_calls.live_reply import LiveReply
-from backend.model_runner.http_client import HttpModelRunner, RunnerTimeouts
+from backend.model_runner.http_client import HttpModelRunner
+from backend.model_runner.patience import RunnerTimeouts
 from backend.model_runner.script import Script
 from backend.model_runner.scripted import ScriptedRunner
 from tests.acceptance.failure_case import FailureCase
@@ -208,7 +209,7 @@ async def test_a_certificate_that_nobody_trusts_is_told_with_the_reason(
     async def refuse(*_: object, **__: object) -> None:
         raise refusal
 
-    monkeypatch.setattr("backend.model_runner.http_client.open_exchange", refuse)
+    monkeypatch.setattr("backend.model_runner.http_client.connect", refuse)
     _, failure = await ask(client)
     assert failure is not None
     assert (failure.code, failure.safe_to_retry) == ("runner_unreachable", False)

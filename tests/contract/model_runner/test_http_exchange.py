@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from backend.model_runner import http_exchange
-from backend.model_runner.http_exchange import BrokenAnswer, HttpExchange, open_exchange
+from backend.model_runner.http_exchange import BrokenAnswer, HttpExchange, connect
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -22,7 +22,8 @@ def ask(serve: Serve, use: Callable[[HttpExchange], Awaitable[None]]) -> None:
     async def scenario() -> None:
         async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
             port = server.sockets[0].getsockname()[1]
-            exchange = await open_exchange("127.0.0.1", port, REQUEST, tls=None, connect_s=5)
+            exchange = await connect("127.0.0.1", port, tls=None, connect_s=5)
+            exchange.send(REQUEST)
             try:
                 async with asyncio.timeout(10):
                     await use(exchange)

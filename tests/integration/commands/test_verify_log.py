@@ -12,6 +12,7 @@ from django.core.management import CommandError, call_command
 
 from backend.audit.notes import Signer
 from backend.bootstrap.transparency import log_keys, transparency_log
+from backend.transparency.sequencer import sequence
 from tests.integration.commands.support import Told, store
 from tests.integration.projections.talk import Talk
 
@@ -134,7 +135,7 @@ def test_a_deleted_event_whose_leaf_is_gone_too_is_found(talk: Talk, fresh_datab
     )
     told = verify_log()
     assert told.status == 1
-    assert {line.partition(":")[0] for line in told.lines} == {"truncated"}, told.lines
+    assert [line.partition(":")[0] for line in told.lines] == ["truncated", "stream"], told.lines
 
 
 def test_two_events_that_changed_places_are_named(talk: Talk, fresh_database: str) -> None:
@@ -181,6 +182,7 @@ def test_events_cut_off_with_their_leaves_and_checkpoints_are_found_by_one_that_
         "DELETE FROM events WHERE notification_id > (SELECT position FROM log_leaf WHERE index = 9);"
         "DELETE FROM log_leaf WHERE index > 9; DELETE FROM log_checkpoint",
     )
+    transparency_log().checkpoint()
     assert verify_log().status == 0, "nothing in the database itself shows it"
     told = verify_log("--checkpoint", str(kept))
     assert told.status == 1
@@ -207,6 +209,104 @@ def test_a_past_that_was_written_anew_with_its_log_contradicts_a_kept_checkpoint
     told = verify_log("--checkpoint", str(kept))
     assert told.status == 1
     assert told.lines[0].startswith("checkpoint: ")
+
+
+@pytest.mark.parametrize(
+    ("sql", "kind"),
+    [
+        ("ALTER TABLE events ALTER state DROP NOT NULL; UPDATE events SET state = NULL", "changed"),
+        ("ALTER TABLE events ALTER topic DROP NOT NULL; UPDATE events SET topic = NULL", "changed"),
+        (
+            "ALTER TABLE events DROP CONSTRAINT events_pkey CASCADE;"
+            "ALTER TABLE events ALTER originator_version DROP NOT NULL; UPDATE events SET originator_version = NULL",
+            "changed",
+        ),
+        (
+            "ALTER TABLE events DROP CONSTRAINT events_pkey CASCADE;"
+            "ALTER TABLE events ALTER originator_id DROP NOT NULL; UPDATE events SET originator_id = NULL",
+            "changed",
+        ),
+        ("ALTER TABLE log_leaf ALTER hash DROP NOT NULL; UPDATE log_leaf SET hash = NULL", "checkpoint"),
+        (
+            "ALTER TABLE log_leaf ALTER position DROP NOT NULL; UPDATE log_leaf SET position = NULL",
+            "leaf",
+        ),
+        (
+            "ALTER TABLE log_checkpoint ALTER note DROP NOT NULL; UPDATE log_checkpoint SET note = NULL",
+            "checkpoint",
+        ),
+        (
+            "ALTER TABLE log_checkpoint ALTER size DROP NOT NULL; UPDATE log_checkpoint SET size = NULL",
+            "checkpoint",
+        ),
+    ],
+)
+def test_what_is_not_there_any_more_is_a_problem_and_no_accident(
+    talk: Talk, fresh_database: str, sql: str, kind: str
+) -> None:
+    change(fresh_database, sql)
+    told = verify_log()
+    assert told.status == 1
+    assert told.lines[0].startswith(f"{kind}: ")
+
+
+@pytest.mark.parametrize("version", ["originator_version", "originator_version + 3"])
+def test_an_event_appended_at_a_version_that_is_not_the_next_is_found(
+    talk: Talk, fresh_database: str, version: str
+) -> None:
+    """Also once it is in the log like any other."""
+    change(
+        fresh_database,
+        "ALTER TABLE events DROP CONSTRAINT events_pkey CASCADE;"
+        "INSERT INTO events (originator_id, originator_version, topic, state)"
+        f" SELECT originator_id, {version}, topic, state FROM events ORDER BY notification_id DESC LIMIT 1",
+    )
+    transparency_log().checkpoint()
+    told = verify_log()
+    assert told.status == 1
+    [line] = told.lines
+    assert re.match(r"stream: Stream [-0-9a-f]{36} has \d+ events up to version \d+; expected one of", line)
+
+
+def test_a_log_without_any_checkpoint_is_vouched_for_by_nobody(talk: Talk, fresh_database: str) -> None:
+    change(fresh_database, "DELETE FROM log_checkpoint")
+    told = verify_log()
+    assert told.status == 1
+    [line] = told.lines
+    assert re.match(r"checkpoint: The log has \d+ leaves, but no checkpoint that could be relied on", line)
+    assert ", 0 checkpoints hold, " in told.summary
+
+
+def test_leaves_that_no_checkpoint_covers_yet_are_counted(talk: Talk, fresh_database: str) -> None:
+    with psycopg.connect(fresh_database, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO events (originator_id, originator_version, topic, state)"
+            " VALUES (gen_random_uuid(), 1, 'Said.v1', '{}')"
+        )
+        sequence(connection)
+    told = verify_log()
+    assert (told.status, told.lines) == (0, [])
+    assert ", 1 not signed yet, " in told.summary
+
+
+def test_a_checkpoint_that_is_stored_under_another_size_is_named(talk: Talk, fresh_database: str) -> None:
+    """Proofs and exports choose by it."""
+    change(fresh_database, "UPDATE log_checkpoint SET size = 3")
+    told = verify_log()
+    assert told.status == 1
+    [line] = told.lines
+    assert line.startswith("checkpoint: Checkpoint 1 is stored as one of 3 events, but was signed over ")
+
+
+def test_what_somebody_wrote_into_the_database_moves_no_cursor(talk: Talk, fresh_database: str) -> None:
+    at = position(fresh_database)
+    change(
+        fresh_database, f"UPDATE events SET topic = E'x\\r\\n\\x1b[2JAll holds.' WHERE notification_id = {at}"
+    )
+    told = verify_log()
+    assert told.status == 1
+    [line] = told.lines
+    assert line.startswith(f"changed: The event at position {at} (x\\r\\n\\x1b[2JAll holds., ")
 
 
 def test_an_altered_checkpoint_is_named(talk: Talk, fresh_database: str) -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import psycopg
 import pytest
 
+from backend.application.ports import ClaimLost
 from backend.application.runner_port import AsWritten, Finished, RunnerFailure
 from backend.model_calls.chunks import BEHIND_S
 from backend.model_calls.passage import HELD, Ended
@@ -230,3 +231,25 @@ async def test_nothing_more_is_passed_on_while_the_database_does_not_take_what_w
             await blocking.rollback()
             assert await call.next() == "piece three"
         assert "".join(chunk["text"] for chunk in world.chunks(call.asked)) == "onetwothree"
+
+
+async def test_a_line_to_the_runner_is_hung_up_where_nothing_is_sent(world: World) -> None:
+    """It is made while the request is recorded; without the record, the runner never hears anything."""
+    runner = HeldRunner()
+    async with web_process(world, runner) as web:
+        before = (await web.worker.shift()).worker_id
+        world.query("UPDATE model_call_worker SET dead = true WHERE worker_id = %s", before)
+        with pytest.raises(ClaimLost):
+            await web.ask()
+        assert [line.hung_up for line in runner.lines] == [True]
+        assert runner.streams == []
+
+        await eventually(lambda: web.worker.worker_id != before)
+        call = await web.ask()
+        stream = await runner.stream()
+        assert [line.hung_up for line in runner.lines] == [True, False]
+        stream.end()
+        await call.end()
+        assert [line.hung_up for line in runner.lines] == [True, True], (
+            "hanging up what was used does nothing"
+        )

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from backend.model_runner.http_client import HttpModelRunner, RunnerTimeouts
+from backend.model_runner.http_client import HttpModelRunner
+from backend.model_runner.patience import RunnerTimeouts
 from backend.model_runner.script import Script
 from backend.model_runner.scripted import ScriptedRunner
 from tests.integration.model_calls.world import RUNNER, Ears, World, eventually, working

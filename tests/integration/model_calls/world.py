@@ -23,7 +23,7 @@ from backend.application.conversations import Conversations
 from backend.application.execution import Handling, Services
 from backend.application.handlers import handle
 from backend.application.ports import Aggregate, Answer, Companion, InstallationDefaults, OneRunner
-from backend.application.runner_port import Delta, RunnerEvent, RunnerFailure, RunnerModel
+from backend.application.runner_port import Delta, Line, RunnerEvent, RunnerFailure, RunnerModel
 from backend.domain import events as e
 from backend.domain.commands import CancelModelCall, Command, SendUserMessage, StartConversation
 from backend.domain.model_call import ModelCall
@@ -211,6 +211,16 @@ class HeldStream:
             yield piece
 
 
+@dataclass
+class HeldLine:
+    """A connection that was made ahead."""
+
+    hung_up: bool = False
+
+    def hang_up(self) -> None:
+        self.hung_up = True
+
+
 class HeldRunner:
     """Implements ModelRunner; its streams wait for the test to go on."""
 
@@ -219,9 +229,14 @@ class HeldRunner:
 
     def __init__(self) -> None:
         self.streams: list[HeldStream] = []
+        self.lines: list[HeldLine] = []
+
+    def reach(self) -> HeldLine:
+        self.lines.append(HeldLine())
+        return self.lines[-1]
 
     def pass_chat(
-        self, body: bytes, *, whole: bool
+        self, body: bytes, *, whole: bool, line: Line | None = None
     ) -> AbstractAsyncContextManager[AsyncIterator[RunnerEvent]]:
         return self.stream_chat(body)
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from backend.api.openai.errors import OpenAIError
-from backend.api.openai.reading import ChatRequest, read_request
+from backend.api.openai.reading import DEEPEST, MOST_MESSAGES, ChatRequest, read_request
 from backend.domain.imported import OutsideMessage
 from tests.support.programs import system, user
 
@@ -94,6 +94,34 @@ def test_a_field_that_does_not_fit_is_named(fields: dict[str, Any], param: str) 
     error = refused_fields(**fields)
     assert (error.status, error.param) == (400, param)
     assert error.body_bytes.decode("utf-8")
+
+
+def nested(levels: int) -> Any:
+    value: Any = "x"
+    for level in range(levels):
+        value = [value] if level % 2 else {"a": value}
+    return value
+
+
+@pytest.mark.parametrize("field", ["content", "name", "tool_call_id", "tool_calls"])
+@pytest.mark.parametrize("levels", [DEEPEST + 1, 400, 900])
+def test_a_message_that_is_nested_too_deeply_is_named(field: str, levels: int) -> None:
+    value = [nested(levels - 2)] if field != "name" else nested(levels)
+    error = refused_fields(messages=[user("Hi"), {"role": "user", "content": "", field: value}])
+    assert (error.status, error.param) == (400, "messages[1]")
+    assert "nested more than 64 levels deep" in str(error)
+
+
+def test_a_message_may_be_nested_as_deeply_as_said() -> None:
+    deep = [nested(DEEPEST - 2)]
+    assert read(messages=[user(deep)]).messages[0].content == deep
+
+
+def test_a_list_of_very_many_messages_is_refused() -> None:
+    error = refused_fields(messages=[user("Hi")] * (MOST_MESSAGES + 1))
+    assert (error.status, error.param) == (400, "messages")
+    assert "10,001 entries; the limit is 10,000" in str(error)
+    assert len(read(messages=[user("Hi")] * MOST_MESSAGES).messages) == MOST_MESSAGES
 
 
 @pytest.mark.parametrize(

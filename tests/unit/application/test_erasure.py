@@ -17,6 +17,7 @@ from backend.domain.errors import (
     InvalidInput,
     ModelCallIsErased,
     UnknownConversation,
+    UnknownModelCall,
 )
 from tests.support.builders import OWNER, STRANGER, World, names_of
 
@@ -80,6 +81,9 @@ def test_afterwards_its_owner_is_told_and_nobody_else(world: World) -> None:
         world.run(c.DeleteConversation(STRANGER, conversation_id))
     with pytest.raises(ModelCallIsErased):
         world.store.read_call(sent.call_id)
+    with pytest.raises(UnknownModelCall) as refused:
+        world.run(c.CancelModelCall(STRANGER, sent.call_id))
+    assert refused.value.code == "model_call_not_found"
 
 
 def test_what_a_process_keeps_in_memory_is_dropped(world: World) -> None:

@@ -70,6 +70,7 @@ class Command(BaseCommand):
         try:
             check_erasure("by", by)
             check_erasure("reason", options["reason"])
+            _check_rights()
             with plain_database_errors("Run the command again: it goes on where it was."):
                 try:
                     position = self._erase(conversation_id, by, options)
@@ -180,6 +181,18 @@ def _forget_samples_if_empty(cursor: CursorWrapper, table: str) -> None:
     )
     for column, kind in cursor.fetchall():
         cursor.execute(f"ALTER TABLE {quoted} ALTER COLUMN {connection.ops.quote_name(column)} TYPE {kind}")
+
+
+def _check_rights() -> None:
+    """Raises CommandError before anything is done, where the database would refuse the last step."""
+    with plain_database_errors(), connection.cursor() as cursor:
+        cursor.execute("SELECT current_user, has_table_privilege('events', 'UPDATE')")
+        role, may_erase = cursor.fetchone()
+    if not may_erase:
+        raise CommandError(
+            f"The database role {role} may add events and not erase them. Set DATABASE_OWNER_URL to the role that owns "
+            "the tables, the one that `migrate` uses. Nothing was changed."
+        )
 
 
 def _line(conversation: Conversation) -> str:

@@ -27,6 +27,7 @@ from backend.audit.verify import (
 )
 from backend.commands.meter import Meter
 from backend.commands.plain_errors import plain_database_errors
+from backend.commands.printable import printable
 from backend.commands.verify_coverage import verify_coverage
 from backend.commands.verify_log import add_arguments as add_log_arguments
 from backend.commands.verify_log import verify_log
@@ -87,7 +88,7 @@ class Command(BaseCommand):
                         if not finding.holds:
                             problems += 1
                             meter.interrupt()
-                            self.stdout.write(_line(finding))
+                            self.stdout.write(printable(_line(finding)))
                     if total:
                         meter.show(min(1.0, counts.total() / total), counts.total())
             except (*_UNREADABLE, UnknownModelCall) as error:
@@ -96,7 +97,7 @@ class Command(BaseCommand):
                 meter.close()
         unreadable = len(self._unreadable)
         for text in self._unreadable:
-            self.stdout.write(f"unreadable: {text}")
+            self.stdout.write(printable(f"unreadable: {text}"))
         self.stdout.write(_summary(counts, unreadable, meter.seconds))
         if problems or unreadable:
             sys.exit(1)

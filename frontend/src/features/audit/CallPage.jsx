@@ -7,7 +7,7 @@ import { Link, useLocation, useParams } from 'react-router';
 
 import { asProblem } from '../../api/problems.js';
 import { NotFoundPage } from '../../app/NotFoundPage.jsx';
-import { PageHead } from '../../app/PageHead.jsx';
+import { ScrollingPage } from '../../app/ScrollingPage.jsx';
 import { Button } from '../../ui/Button.jsx';
 import { RetryIcon } from '../../ui/icons.jsx';
 import { Seal } from '../../ui/Marks.jsx';
@@ -34,19 +34,14 @@ export default function CallPage() {
   const gone = call.error && !call.data && [400, 404].includes(asProblem(call.error).status);
   if (gone) return <NotFoundPage what="model call" />;
   return (
-    <main className={styles.main} id="main">
-      <PageHead title="" documentTitle="Model call" />
-      <div className={styles.scroll}>
-        <div className={styles.column}>
-          <Link className={styles.back} to={{ pathname: '/audit/calls', search: state?.ledger ?? '' }}>
-            All model calls
-          </Link>
-          {call.isPending && <p className={styles.quiet}>Reading the call…</p>}
-          {call.isError && <Failure query={call} />}
-          {call.data && <Call key={id} call={call.data} readAt={call.dataUpdatedAt} />}
-        </div>
-      </div>
-    </main>
+    <ScrollingPage documentTitle="Model call" className={styles.column}>
+      <Link className={styles.back} to={{ pathname: '/audit/calls', search: state?.ledger ?? '' }}>
+        All model calls
+      </Link>
+      {call.isPending && <p className={styles.quiet}>Reading the call…</p>}
+      {call.isError && <Failure query={call} />}
+      {call.data && <Call key={id} call={call.data} readAt={call.dataUpdatedAt} />}
+    </ScrollingPage>
   );
 }
 

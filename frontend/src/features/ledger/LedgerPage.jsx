@@ -7,7 +7,7 @@ import { useNavigationType, useSearchParams } from 'react-router';
 
 import { ledgerExportAddress } from '../../api/audit.js';
 import { asProblem } from '../../api/problems.js';
-import { PageHead } from '../../app/PageHead.jsx';
+import { ScrollingPage } from '../../app/ScrollingPage.jsx';
 import { useSession } from '../../auth/session.js';
 import { announce } from '../../ui/announcer.jsx';
 import { Button, IconButton } from '../../ui/Button.jsx';
@@ -48,48 +48,43 @@ export default function LedgerPage() {
   const placeOf = ({ conversation_id: id }) => (id === null ? 'None' : titles.get(id) || `Conversation ${shortId(id)}`);
 
   return (
-    <main className={styles.main} id="main">
-      <PageHead title="" documentTitle="Model calls" />
-      <div className={styles.scroll}>
-        <div className={styles.column} ref={content}>
-          <div className={styles.head}>
-            <h1>Model calls</h1>
-            <IconButton label="Refresh" onClick={() => void ledger.refetch()}>
-              <RetryIcon />
-            </IconButton>
-            {mayExport && <ExportMenu filters={filters} />}
-          </div>
-          <p className={styles.about}>
-            {seesAll
-              ? 'Everybody’s calls to models, also those that failed or were stopped. What was said in them is shown only on request, and its owner sees that it was.'
-              : 'Every call to a model that was made for you, also those that failed or were stopped.'}
-          </p>
-          <LedgerFilters
-            filters={filters}
-            offers={offers}
-            withUser={seesAll}
-            onChange={(change) => setSearch(searchWith(filters, change))}
-            onClear={clear}
-          />
-          {ledger.isError && <Refused error={ledger.error} onRetry={() => void ledger.refetch()} onClear={filtered ? clear : null} />}
-          {ledger.isPending && !ledger.isError && <p className={styles.quiet}>Reading the ledger…</p>}
-          {ledger.isSuccess && !ledger.isPlaceholderData && ledger.rows.length === 0 && (
-            <div className={styles.empty}>
-              <p>{filtered ? 'No call fits these filters.' : 'No model has been called yet. The first message makes the first call.'}</p>
-              {filtered && <Button onClick={clear}>Clear all filters</Button>}
-            </div>
-          )}
-          {ledger.rows.length > 0 && (
-            <div aria-busy={ledger.isPlaceholderData}>
-              <Calls rows={ledger.rows} withUser={seesAll} placeOf={placeOf} />
-            </div>
-          )}
-          {!ledger.isPlaceholderData && (
-            <MoreButton query={ledger} label="Show earlier calls" entries="[data-row]" className={styles.more} />
-          )}
-        </div>
+    <ScrollingPage documentTitle="Model calls" className={styles.column} ref={content}>
+      <div className={styles.head}>
+        <h1>Model calls</h1>
+        <IconButton label="Refresh" onClick={() => void ledger.refetch()}>
+          <RetryIcon />
+        </IconButton>
+        {mayExport && <ExportMenu filters={filters} />}
       </div>
-    </main>
+      <p className={styles.about}>
+        {seesAll
+          ? 'Everybody’s calls to models, also those that failed or were stopped. What was said in them is shown only on request, and its owner sees that it was.'
+          : 'Every call to a model that was made for you, also those that failed or were stopped.'}
+      </p>
+      <LedgerFilters
+        filters={filters}
+        offers={offers}
+        withUser={seesAll}
+        onChange={(change) => setSearch(searchWith(filters, change))}
+        onClear={clear}
+      />
+      {ledger.isError && <Refused error={ledger.error} onRetry={() => void ledger.refetch()} onClear={filtered ? clear : null} />}
+      {ledger.isPending && !ledger.isError && <p className={styles.quiet}>Reading the ledger…</p>}
+      {ledger.isSuccess && !ledger.isPlaceholderData && ledger.rows.length === 0 && (
+        <div className={styles.empty}>
+          <p>{filtered ? 'No call fits these filters.' : 'No model has been called yet. The first message makes the first call.'}</p>
+          {filtered && <Button onClick={clear}>Clear all filters</Button>}
+        </div>
+      )}
+      {ledger.rows.length > 0 && (
+        <div aria-busy={ledger.isPlaceholderData}>
+          <Calls rows={ledger.rows} withUser={seesAll} placeOf={placeOf} />
+        </div>
+      )}
+      {!ledger.isPlaceholderData && (
+        <MoreButton query={ledger} label="Show earlier calls" entries="[data-row]" className={styles.more} />
+      )}
+    </ScrollingPage>
   );
 }
 

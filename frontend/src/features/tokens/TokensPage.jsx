@@ -6,7 +6,7 @@ import { useEffect, useRef, useState } from 'react';
 import { Link } from 'react-router';
 
 import { asProblem } from '../../api/problems.js';
-import { PageHead } from '../../app/PageHead.jsx';
+import { ScrollingPage } from '../../app/ScrollingPage.jsx';
 import { announce } from '../../ui/announcer.jsx';
 import { Button } from '../../ui/Button.jsx';
 import { ConfirmDialog } from '../../ui/Dialog.jsx';
@@ -22,22 +22,17 @@ import styles from './TokensPage.module.css';
 
 export default function TokensPage() {
   return (
-    <main className={styles.main} id="main">
-      <PageHead title="" documentTitle="API tokens" />
-      <div className={styles.scroll}>
-        <div className={styles.column}>
-          <Link className={styles.back} to="/settings">
-            Settings
-          </Link>
-          <h1>API tokens</h1>
-          <p className={styles.about}>
-            With a token, a program acts for you: an editor, a script, another chat. What it asks a model is recorded, and
-            listed with <Link to="/audit/calls?source=openai">your model calls</Link>.
-          </p>
-          <Tokens />
-        </div>
-      </div>
-    </main>
+    <ScrollingPage documentTitle="API tokens" className={styles.column}>
+      <Link className={styles.back} to="/settings">
+        Settings
+      </Link>
+      <h1>API tokens</h1>
+      <p className={styles.about}>
+        With a token, a program acts for you: an editor, a script, another chat. What it asks a model is recorded, and
+        listed with <Link to="/audit/calls?source=openai">your model calls</Link>.
+      </p>
+      <Tokens />
+    </ScrollingPage>
   );
 }
 
