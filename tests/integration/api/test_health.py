@@ -79,7 +79,6 @@ def test_readyz_tells_every_parts_state_and_lag(anybody: Client, ann: Person) ->
         "live_changes",
         "audit_reads",
         "search",
-        "audit_reads",
     }
     assert parts["projections"]["conversation_list"] == {"position": position, "lag": 0, "state": "running"}
     assert parts["log"] == {"position": "0", "lag": int(position), "state": "running", "checkpoint_at": None}
