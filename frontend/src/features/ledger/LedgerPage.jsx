@@ -18,7 +18,7 @@ import { MoreButton } from '../../ui/MoreButton.jsx';
 import { useModels } from '../composer/models.js';
 import { useConversationList } from '../conversations/queries.js';
 import { Calls } from './Calls.jsx';
-import { filtersOf, searchWith } from './filters.js';
+import { filtersOf, refusalInWords, searchWith } from './filters.js';
 import { LedgerFilters } from './LedgerFilters.jsx';
 import styles from './LedgerPage.module.css';
 import { lastOpened } from './opened.js';
@@ -91,7 +91,7 @@ export default function LedgerPage() {
 /** @param {{error: unknown, onRetry: () => void, onClear: (() => void)|null}} props */
 function Refused({ error, onRetry, onClear }) {
   const { message, fields, status } = asProblem(error);
-  const refused = Object.values(fields).flat().join(' ');
+  const refused = refusalInWords(fields);
   return (
     <div className={styles.trouble}>
       <Notice>
