@@ -1,7 +1,7 @@
 """The entry for management commands: finds the database first, then hands over to Django.
 
 With no DATABASE_URL, commands use the embedded PostgreSQL: the running one, or one started for as long as the command
-takes. This is an entry script; nothing imports it.
+takes. Commands that change tables use the tables' owner, where DATABASE_OWNER_URL names one. This is an entry script; nothing imports it.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ def main(arguments: list[str]) -> int:
     """Run one management command; answer the exit code."""
     from django.core.exceptions import ImproperlyConfigured
 
+    from backend.config.database_settings import OWNER_COMMANDS
     from backend.config.environment import ConfigurationError, load_environment
     from backend.embedded.errors import StartError
     from backend.embedded.postgres import attach_or_start
@@ -48,6 +49,9 @@ def main(arguments: list[str]) -> int:
         with attach_or_start(environment) if embedded else nullcontext("") as url:
             if url:
                 os.environ["DATABASE_URL"] = url
+            elif environment.database.owner_url and command in OWNER_COMMANDS:
+                os.environ["DATABASE_URL"] = environment.database.owner_url
+                os.environ["DATABASE_RUNTIME_ROLE"] = environment.database.runtime_role
             elif not environment.database_url:
                 os.environ["VERBATIM_WITHOUT_DATABASE"] = "1"  # the settings may then load without one
             from django.core.management import execute_from_command_line

@@ -38,6 +38,8 @@ class Projector:
 
     Subclasses define `on_<event's name>(event, position)` for the events, or families of events, they
     know; the closest class of an event wins. Events without such a method are none of their business.
+    Erased events never come; `on_conversation_erased` comes after everything else of its batch is written,
+    and deletes rows where they are.
     """
 
     name: ClassVar[str]
@@ -59,10 +61,15 @@ class Projector:
 
     def apply(self, batch: Sequence[RecordedEvent]) -> None:
         """Bring the tables from before the batch to after it. Positions ascend within a batch."""
-        self.load(batch)
-        for recorded in batch:
-            self.take(recorded.event, recorded.position)
-        self.save()
+        # One look at the store sees an erasure and all that it erased, or neither.
+        erasures = [recorded for recorded in batch if isinstance(recorded.event, e.ConversationErased)]
+        if left := [r for r in batch if not isinstance(r.event, e.ConversationErased | e.ErasedEvent)]:
+            self.load(left)
+            for recorded in left:
+                self.take(recorded.event, recorded.position)
+            self.save()
+        for recorded in erasures:
+            self.dispatch(recorded.event, recorded.position)
 
     def load(self, batch: Sequence[RecordedEvent]) -> None:
         """Read the rows that the batch's events will change or ask about."""

@@ -17,11 +17,11 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from backend import bootstrap
-from backend.api.asking import person_asking
+from backend.api.audit_reading import call_to_read
 from backend.api.read_side import NOT_FOUND_REFUSAL, QUERY_REFUSALS
 from backend.application.history import proof_event
 from backend.bootstrap.transparency import outlets, transparency_log
-from backend.domain.errors import InvalidInput, NotRecordedYet, UnknownModelCall
+from backend.domain.errors import InvalidInput, NotRecordedYet
 
 PROVABLE: Final = ("requested", "terminal", "reply")
 _TEXT: Final = "text/plain; charset=utf-8"
@@ -105,12 +105,8 @@ class ProofView(APIView):
                 f"There is no event {wanted[:40]!r} to prove. Choose one of {', '.join(PROVABLE)}.",
                 field="event",
             )
-        person = person_asking(request)
-        store = bootstrap.event_store()
-        call = store.read_call(call_id)
-        if call.owner_id != person.pk and not (person.is_auditor or person.is_staff):
-            raise UnknownModelCall(call_id)
-        event = proof_event(store, call, wanted)
+        call = call_to_read(request, call_id)
+        event = proof_event(bootstrap.event_store(), call, wanted)
         proof = transparency_log().prove(event.position)
         response = HttpResponse(proof, content_type=_TEXT)
         response["Content-Disposition"] = f'attachment; filename="{call_id}-{wanted}.tlog-proof"'

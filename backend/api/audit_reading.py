@@ -14,8 +14,9 @@ from backend import bootstrap
 from backend.accounts.models import User
 from backend.api.asking import person_asking
 from backend.domain.commands import RecordAuditRead
-from backend.domain.errors import UnknownModelCall
+from backend.domain.errors import ModelCallIsErased, UnknownModelCall
 from backend.domain.model_call import ModelCall
+from projections.model_calls import queries as model_calls
 
 
 def may_audit(person: User) -> bool:
@@ -35,8 +36,17 @@ def may_read(request: Request, owner_id: UUID) -> bool:
 
 
 def call_to_read(request: Request, call_id: UUID) -> ModelCall:
-    """A call whose content the person asking may read. Raises UnknownModelCall, as for one that never was."""
-    call = bootstrap.event_store().read_call(call_id)
+    """A call whose content the person asking may read. Raises ModelCallIsErased; for all others UnknownModelCall."""
+    try:
+        call = bootstrap.event_store().read_call(call_id)
+    except ModelCallIsErased as erased:
+        # Whose it was is gone from its events; the ledger still says.
+        if (
+            model_calls.get_model_call(call_id=call_id, owner_id=visible_owner(person_asking(request)))
+            is None
+        ):
+            raise UnknownModelCall(call_id) from erased
+        raise
     if not may_read(request, call.owner_id):
         raise UnknownModelCall(call_id)
     return call

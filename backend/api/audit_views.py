@@ -22,7 +22,7 @@ from backend.api.read_side import AFTER_PARAMETER, NOT_FOUND_REFUSAL, QUERY_REFU
 from backend.application.history import load_conversation
 from backend.application.ports import StoredEventRow
 from backend.domain.audit_trail import EVENTS
-from backend.domain.errors import UnknownConversation
+from backend.domain.errors import ConversationIsErased, UnknownConversation
 from projections.audit_reads import queries as audit_reads
 
 
@@ -43,11 +43,17 @@ class AuditConversationEventsView(ConversationEventsView):
         self, request: Request, conversation_id: UUID, *, after_version: int, limit: int
     ) -> tuple[StoredEventRow, ...]:
         store = bootstrap.event_store()
-        conversation, _ = load_conversation(store, conversation_id)
-        if not may_read(request, conversation.owner_id):
+        try:
+            owner_id = load_conversation(store, conversation_id)[0].owner_id
+        except ConversationIsErased as erased:
+            # Its events are still there: what kinds they were, their digests, and who erased them.
+            if erased.owner_id is None:
+                raise
+            owner_id = erased.owner_id
+        if not may_read(request, owner_id):
             raise UnknownConversation(conversation_id)
         rows = store.read_stream(conversation_id, after_version, limit)
-        put_on_record(request, owner_id=conversation.owner_id, what=EVENTS, conversation_id=conversation_id)
+        put_on_record(request, owner_id=owner_id, what=EVENTS, conversation_id=conversation_id)
         return rows
 
 

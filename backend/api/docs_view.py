@@ -56,7 +56,8 @@ def _page() -> str:
 def _operation(
     path: str, method: str, operation: Mapping[str, Any], components: Mapping[str, Any]
 ) -> Iterator[str]:
-    yield f"<h2><b>{escape(method.upper())}</b> {escape(path)}</h2><p>{escape(operation.get('description', ''))}</p>"
+    yield f"<h2 id='{escape(operation['operationId'])}'><b>{escape(method.upper())}</b> {escape(path)}</h2>"
+    yield f"<p>{escape(operation.get('description', ''))}</p>"
     if parameters := operation.get("parameters"):
         rows = [
             (f"{p['name']} ({p['in']})", _type(p["schema"]), p.get("description", "")) for p in parameters

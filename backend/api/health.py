@@ -5,6 +5,8 @@ For supervisors and load balancers, so both answer quickly, without a login, and
 
 from __future__ import annotations
 
+from contextlib import closing
+from datetime import UTC
 from typing import Any, Final
 
 import psycopg
@@ -18,7 +20,9 @@ from eventsourcing.persistence import PersistenceError
 from backend import bootstrap
 from backend.api import runner_status
 from backend.api.runner_status import RunnerStatus
+from backend.bootstrap.database_rights import warn_of_rights
 from backend.model_runner.runner_settings import RunnerSettings
+from backend.transparency.reading import log_standing
 from projections import tracking
 from projections.position_table import STOPPED
 
@@ -58,9 +62,14 @@ def readyz(request: HttpRequest) -> JsonResponse:
 def _parts() -> tuple[dict[str, Any], bool]:
     try:
         # Pools wait for a database that is away; a connection of one's own says so at once.
-        psycopg.connect(bootstrap.database_url(), connect_timeout=CONNECT_TIMEOUT_S).close()
+        own = psycopg.connect(bootstrap.database_url(), connect_timeout=CONNECT_TIMEOUT_S, autocommit=True)
     except psycopg.Error:
         return {"database": {"state": "unreachable"}}, False
+    with closing(own):
+        return _parts_of(own)
+
+
+def _parts_of(own: psycopg.Connection[Any]) -> tuple[dict[str, Any], bool]:
     parts: dict[str, Any] = {"database": {"state": "ok"}}
     try:
         pending = _pending_migrations()
@@ -79,26 +88,41 @@ def _parts() -> tuple[dict[str, Any], bool]:
             }
             for status in statuses
         }
+        parts["log"] = _log(own, end, worker_active)
         behind = any(status.state == STOPPED and status.position < end for status in statuses)
         with connection.cursor() as cursor:
             cursor.execute(_WORKERS_ALIVE, [HEARTBEAT_LIMIT_S])
             row = cursor.fetchone()
         alive = int(row[0]) if row else 0
         parts["model_calls"] = {"state": "ok" if alive else "no worker", "workers_alive": alive}
-    except (DatabaseError, PersistenceError):
+    except (DatabaseError, PersistenceError, psycopg.Error):
         parts["database"] = {"state": "unreachable"}
         return parts, False
     return parts, worker_active and not behind and alive > 0
 
 
+def _log(own: psycopg.Connection[Any], end: int, worker_active: bool) -> dict[str, Any]:
+    """Of the transparency log, which the projection worker keeps. However late it is, messages are answered."""
+    standing = log_standing(own)
+    signed_at = standing.checkpoint_at
+    return {
+        "position": str(standing.position),
+        "lag": max(0, end - standing.position),
+        "state": "running" if worker_active else "no worker",
+        "checkpoint_at": signed_at and signed_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+    }
+
+
 def _pending_migrations() -> int:
-    """How many are missing; once all are there, that is not looked up again."""
+    """How many are missing; once all are there, that is not looked up again, nor what the role may do with the tables."""
     global _migrated
     if _migrated:
         return 0
     executor = MigrationExecutor(connection)
     pending = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
     _migrated = pending == 0
+    if _migrated:
+        warn_of_rights(bootstrap.database_url())
     return pending
 
 

@@ -88,7 +88,11 @@ class ModelCallView(APIView):
             raise UnknownModelCall(call_id)
         # The read table keeps places; what an event calls itself stands in the event.
         event_ids = call_event_ids(bootstrap.event_store(), call_id)
-        row.events = [{**entry, "event_id": event_ids[entry["version"]]} for entry in row.events]
+        row.events = [
+            {**entry, "event_id": event_ids[entry["version"]]}
+            for entry in row.events
+            if entry["version"] in event_ids  # else erased since the row was read
+        ]
         queue = places_of([call_id]).get(call_id) if row.outcome == PENDING else None
         context = {**_whose(person, [row]), "position": str(position), "queue": queue}
         return Response(ModelCallOutput(row, context=context).data)

@@ -287,6 +287,12 @@ class EventPlaceOutput(_Output):
     at = serializers.CharField()
 
 
+class ErasureOutput(_Output):
+    at = serializers.DateTimeField()
+    by = serializers.CharField()
+    reason = serializers.CharField()
+
+
 class ModelCallRowOutput(_Output):
     """Give as context `people`: whose calls these are, by id, or None where that is not told."""
 
@@ -314,6 +320,9 @@ class ModelCallRowOutput(_Output):
     usage_source = serializers.CharField(help_text="runner, counted or none.")
     finish_reason = serializers.CharField(allow_null=True)
     error = serializers.JSONField(allow_null=True)
+    erased = ErasureOutput(
+        allow_null=True, help_text="Who erased what was said in it; null where nobody has."
+    )
 
     @extend_schema_field(SomebodyOutput(allow_null=True))
     def get_user(self, row: Any) -> dict[str, Any] | None:

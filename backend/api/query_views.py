@@ -19,6 +19,7 @@ from backend import bootstrap
 from backend.accounts.models import User
 from backend.api.asking import id_of_asking, person_asking
 from backend.api.filters import ConversationFilter, filter_parameters, filtered
+from backend.api.missing import missing_conversation
 from backend.api.output_serializers import (
     ConversationOutput,
     ConversationPageOutput,
@@ -41,7 +42,6 @@ from backend.api.read_side import (
 )
 from backend.application.history import conversation_events
 from backend.application.ports import StoredEventRow
-from backend.domain.errors import UnknownConversation
 from projections.conversation_list import queries as conversation_list
 from projections.transcript import queries as transcript
 
@@ -111,7 +111,7 @@ class ReadConversationMixin(APIView):
                 )
             position = min(snapshot.position, branches_position)
         if row is None or branches is None:
-            raise UnknownConversation(conversation_id)
+            raise missing_conversation(conversation_id, owner_id)
         context = {
             **owner_context(person_asking(request)),
             "source": source,
@@ -158,7 +158,7 @@ class TranscriptView(APIView):
             )
             position = snapshot.position
         if page is None:
-            raise UnknownConversation(conversation_id)
+            raise missing_conversation(conversation_id, id_of_asking(request))
         older = None if page.older_before is None else address_with(request, before=page.older_before)
         return Response(
             {
@@ -184,7 +184,7 @@ class TreeView(APIView):
             tree = transcript.get_tree(conversation_id=conversation_id, owner_id=id_of_asking(request))
             position = snapshot.position
         if tree is None:
-            raise UnknownConversation(conversation_id)
+            raise missing_conversation(conversation_id, id_of_asking(request))
         return Response(
             {
                 "results": TreeNodeOutput(tree.nodes, many=True).data,

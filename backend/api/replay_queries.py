@@ -10,9 +10,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from backend.api.asking import id_of_asking
+from backend.api.missing import missing_conversation
 from backend.api.output_serializers import ReplayAnswerOutput, ReplayListOutput, ReplayOutput
 from backend.api.read_side import AFTER_PARAMETER, NOT_FOUND_REFUSAL, QUERY_REFUSALS, reading
-from backend.domain.errors import UnknownConversation, UnknownReplay
+from backend.domain.errors import UnknownReplay
 from projections.conversation_list import queries as conversation_list
 from projections.replays import queries as replays
 
@@ -47,7 +48,7 @@ class ConversationReplaysView(APIView):
                 conversation_id=conversation_id, owner_id=owner_id
             )
         if conversation is None:
-            raise UnknownConversation(conversation_id)
+            raise missing_conversation(conversation_id, owner_id)
         with reading(request, "replays") as snapshot:
             found = replays.list_replays(conversation_id=conversation_id, owner_id=owner_id)
             position = snapshot.position

@@ -92,7 +92,9 @@ _HEALTHZ: Final = {
 _READYZ: Final = {
     "get": {
         "operationId": "readyz",
-        "description": "Whether messages are accepted, answered and shown, with each part's state and lag.",
+        "description": "Whether messages are accepted, answered and shown, with each part's state. How far read models "
+        "(`projections`) and the transparency log (`log`) are: `position`, and `lag` to the last event's; of the log also "
+        "`checkpoint_at`, when its newest checkpoint was signed. A log that lags makes nothing unready.",
         "tags": ["health"],
         "responses": {
             "200": {"content": _OBJECT, "description": "Ready."},
@@ -133,7 +135,11 @@ _V1_COMPLETIONS: Final = {
         "operationId": "openai_chat_completions",
         "description": "OpenAI's chat completions, streaming or not. The body (8 MB at most) goes to the model runner byte "
         "for byte; `model`, `messages` and `stream` are read, `n` must be 1. Each request is a recorded model call: "
-        "see the headers X-Model-Call-Id and X-Conversation-Id. Errors have OpenAI's shape.",
+        "see the headers X-Model-Call-Id and X-Conversation-Id. Errors have OpenAI's shape.\n\n"
+        "What is recorded: the body as it came, before anything is asked of a model; each attempt; the reply, with tokens "
+        "and times as the runner tells them; and how it ended, also where the program went away or the runner failed. "
+        "The program's headers, its token among them, never reach the runner. A call that repeats a recorded reply of its owner "
+        "goes on in that conversation, and every other call begins one. docs/programs.md says it in full.",
         "tags": ["openai"],
         "security": [{"token": []}],
         "parameters": [

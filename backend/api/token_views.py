@@ -97,9 +97,7 @@ class TokenListView(APIView):
         """Make an API token. It is shown in this answer and never again."""
         given = TokenInput(data=request.data)
         given.is_valid(raise_exception=True)
-        name = check_text(given.validated_data["name"], field="name", limit_bytes=NAME_LIMIT).strip()
-        if not name:
-            raise InvalidInput("The name is empty. Say what the token is for.", field="name")
+        name = _check_name(given.validated_data["name"])
         if _mine(request).count() >= TOKENS_LIMIT:
             raise TooManyTokens
         made, token = get_token_model().objects.create(person_asking(request), name=name)
@@ -117,6 +115,18 @@ class TokenView(APIView):
         if not deleted:
             raise UnknownToken(token_id)
         return Response(status=204)
+
+
+def _check_name(name: str) -> str:
+    trimmed = check_text(name, field="name", limit_bytes=4 * NAME_LIMIT).strip()
+    if not trimmed:
+        raise InvalidInput("The name is empty. Say what the token is for.", field="name")
+    if len(trimmed) > NAME_LIMIT:
+        raise InvalidInput(
+            f"A token's name has at most {NAME_LIMIT} characters; found {len(trimmed)}. Choose a shorter one.",
+            field="name",
+        )
+    return trimmed
 
 
 def _mine(request: Request) -> QuerySet[ApiToken]:

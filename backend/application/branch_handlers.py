@@ -5,7 +5,7 @@ from __future__ import annotations
 from backend.application.answers import branch_body, conversation_body
 from backend.application.dispatch import Handle, handler_of
 from backend.application.execution import Handling
-from backend.application.ports import Answer
+from backend.application.ports import Answer, GoOnFrom
 from backend.domain import commands as c
 from backend.domain.conversation import Conversation
 from backend.domain.values import check_title
@@ -57,7 +57,7 @@ def _(command: c.ForkConversation) -> Handle:
             title=title or _title_of_fork(source.title),
             stamp=handling.stamp,
         )
-        return handling.save(fork, status=201, body=conversation_body(fork))
+        return handling.save(fork, status=201, body=conversation_body(fork), companions=[GoOnFrom(source.id)])
 
     return fork_conversation
 

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from threading import Lock, RLock
 from uuid import UUID
 
+from backend.application.erased import erased_conversation, erased_only_for
 from backend.application.ports import EventStore
 from backend.domain.conversation import Conversation
 from backend.domain.errors import UnknownConversation
-from backend.domain.events import ConversationStarted, ForkOrigin
+from backend.domain.events import ConversationErased, ConversationStarted, ForkOrigin
 from backend.domain.model_call import ModelCall
 from backend.prompting.prefixes import BranchPrompts
 
@@ -54,7 +55,7 @@ class Conversations:
         self._lock = Lock()
 
     def load(self, conversation_id: UUID) -> Loaded:
-        """The conversation as of now. Raises UnknownConversation."""
+        """The conversation as of now. Raises UnknownConversation, ConversationIsErased."""
         # A chain of forks may be longer than calls can be nested, and larger than what may be kept.
         for source_id in self._sources_to_read(conversation_id):
             self._load(source_id)
@@ -65,7 +66,8 @@ class Conversations:
 
     def load_own(self, conversation_id: UUID, owner_id: UUID) -> Loaded:
         """As `load`; somebody else's is as unknown as one that does not exist."""
-        loaded = self.load(conversation_id)
+        with erased_only_for(owner_id, conversation_id):
+            loaded = self.load(conversation_id)
         if loaded.conversation.owner_id != owner_id:
             raise UnknownConversation(conversation_id)
         return loaded
@@ -111,6 +113,8 @@ class Conversations:
         events = self._store.read_events(conversation_id, after_version=version)
         if kept.seen is not None and not events:
             return kept.seen
+        if events and isinstance(events[-1], ConversationErased):
+            raise erased_conversation(conversation_id, events)
         if kept.seen is None:
             first = events[0] if events else None
             if not isinstance(first, ConversationStarted):

@@ -15,6 +15,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from backend.application.answers import conversation_body
+from backend.application.erased import erased_only_for
 from backend.application.ports import EventStore
 from backend.domain import events as e
 from backend.domain.conversation import Conversation
@@ -44,7 +45,8 @@ class Exported:
 
 def exported(store: EventStore, conversation_id: UUID, owner_id: UUID) -> Exported:
     """A conversation with all that an export tells. Raises UnknownConversation."""
-    history = store.read_history(conversation_id)
+    with erased_only_for(owner_id, conversation_id):
+        history = store.read_history(conversation_id)
     conversation = Conversation.from_streams([part.events for part in history])
     if conversation is None or conversation.owner_id != owner_id:
         raise UnknownConversation(conversation_id)

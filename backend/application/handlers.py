@@ -7,6 +7,7 @@ from backend.application import (
     branch_handlers,
     call_handlers,
     conversation_handlers,
+    erasure_handlers,
     message_handlers,
     outside_handlers,
     replay_handlers,
@@ -24,6 +25,7 @@ HANDLER_MODULES = (
     call_handlers,
     outside_handlers,
     audit_handlers,
+    erasure_handlers,
 )
 """Imported so that every command has its handler."""
 

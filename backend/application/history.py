@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from backend.application.conversations import Conversations
+from backend.application.erased import erased_only_for
 from backend.application.ports import EventStore, StoredEventRow
 from backend.domain.conversation import Conversation
 from backend.domain.errors import NotRecordedYet, UnknownConversation
@@ -66,7 +67,8 @@ def load_own_conversation(
     store: EventStore, conversation_id: UUID, owner_id: UUID
 ) -> tuple[Conversation, tuple[StreamSlice, ...]]:
     """As load_conversation; somebody else's is as unknown as one that does not exist."""
-    conversation, history = load_conversation(store, conversation_id)
+    with erased_only_for(owner_id, conversation_id):
+        conversation, history = load_conversation(store, conversation_id)
     if conversation.owner_id != owner_id:
         raise UnknownConversation(conversation_id)
     return conversation, history
@@ -103,9 +105,9 @@ def previous_call_id(store: EventStore, call: ModelCall) -> UUID | None:
 
 
 def call_event_ids(store: EventStore, call_id: UUID) -> dict[int, str]:
-    """The id of each event of a call's stream, by its version."""
+    """The id of each event of a call's stream, by its version; an erased event has none any more."""
     rows = store.read_stream(call_id, 0, MOST_EVENTS_OF_A_CALL)
-    return {row.version: str(row.payload["event_id"]) for row in rows}
+    return {row.version: str(row.payload["event_id"]) for row in rows if "event_id" in row.payload}
 
 
 def proof_event(store: EventStore, call: ModelCall, wanted: str) -> StoredEventRow:

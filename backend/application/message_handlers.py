@@ -21,7 +21,7 @@ from backend.application.requesting import Asking, Overrides, choose_runner, req
 from backend.domain import commands as c
 from backend.domain import outcomes
 from backend.domain.conversation import Conversation, ReplyPlace
-from backend.domain.errors import UnknownModelCall
+from backend.domain.errors import ModelCallIsErased, UnknownModelCall
 from backend.domain.model_call import EXTERNAL_PURPOSE, AttemptResult, ModelCall
 from backend.domain.values import check_content
 
@@ -151,7 +151,10 @@ def _(command: c.CancelModelCall) -> Handle:
             return _cancel(handling, unclaimed=False)
 
     def _cancel(handling: Handling, *, unclaimed: bool) -> Answer:
-        call = handling.store.read_call(command.call_id)
+        try:
+            call = handling.store.read_call(command.call_id)
+        except ModelCallIsErased as erased:
+            raise UnknownModelCall(command.call_id) from erased  # whose it was is not in its events any more
         if call.owner_id != command.owner_id:
             raise UnknownModelCall(command.call_id)
         asked_now = call.request_cancel(by=handling.actor, stamp=handling.stamp)

@@ -251,6 +251,32 @@ class ReplayStepTaken:
     version: int
 
 
+@dataclass(frozen=True)
+class GoOnFrom:
+    """Companion: a fork stands only if what it goes on from was not erased meanwhile, else ConversationIsErased."""
+
+    conversation_id: UUID
+
+
+@dataclass(frozen=True)
+class ErasePayloads:
+    """Companion: replaces every payload of these streams by its digest, before the events of the commit are stored.
+
+    conversation_ids: those among the streams. Raises ForksRemain where another conversation goes on from one of them.
+    """
+
+    conversation_ids: tuple[UUID, ...]
+    stream_ids: tuple[UUID, ...]
+
+
+@dataclass(frozen=True)
+class ForgetConversations:
+    """Companion: drops what is kept of conversations beside the events: chunks, prefixes, replays in the making."""
+
+    conversation_ids: tuple[UUID, ...]
+    stream_ids: tuple[UUID, ...]
+
+
 Companion = (
     Receipt
     | QueueCall
@@ -262,6 +288,9 @@ Companion = (
     | KeepReplay
     | ReplayStepDue
     | ReplayStepTaken
+    | GoOnFrom
+    | ErasePayloads
+    | ForgetConversations
 )
 
 

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from backend.application.erased import erased_only_for
 from backend.application.ports import EventStore
 from backend.domain import events as e
 from backend.domain.conversation import Conversation
@@ -128,7 +129,8 @@ def conversation_as_of(
     Raises UnknownConversation (also for somebody else's), InvalidInput for a version that never was, and
     UnknownMessage for a message that was not there then.
     """
-    history = store.read_history(conversation_id)
+    with erased_only_for(owner_id, conversation_id):
+        history = store.read_history(conversation_id)
     then = _up_to(history, version)
     conversation = Conversation.from_streams([part.events for part in then])
     if conversation is None or conversation.owner_id != owner_id:

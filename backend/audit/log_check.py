@@ -239,7 +239,7 @@ def _name(event: EventRow) -> str:
 def _streams_erased(event: EventRow) -> set[str]:
     """The streams that a recorded erasure names: its own, and those of the calls that belonged to it."""
     try:
-        named = json.loads(event.payload).get("streams", [])
-        return {event.stream, *(str(UUID(each)) for each in named)}
-    except (ValueError, AttributeError, TypeError):
+        calls = json.loads(event.payload)["calls"]
+        return {event.stream, *(str(UUID(call["call_id"])) for call in calls)}
+    except (ValueError, LookupError, TypeError):
         return {event.stream}

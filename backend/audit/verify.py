@@ -7,7 +7,7 @@ on the same branch. Everything up to their prompts is as it was; the difference 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -21,6 +21,7 @@ IDENTICAL: Final = "identical"
 MISMATCH: Final = "mismatch"
 MISSING: Final = "missing"
 OPAQUE: Final = "opaque"
+ERASED: Final = "erased"
 
 
 _NOT_TO_BE_SENT: Final = (ValueError, RecursionError)
@@ -29,7 +30,7 @@ _NOT_TO_BE_SENT: Final = (ValueError, RecursionError)
 
 @dataclass(frozen=True)
 class Finding:
-    """What came of one call. verdict: identical, mismatch, missing, or opaque (nothing says what was sent).
+    """What came of one call. verdict: identical, mismatch, missing, opaque (nothing says what was sent), or erased.
 
     detail: for people, empty for identical ones.
     """
@@ -42,7 +43,7 @@ class Finding:
 
     @property
     def holds(self) -> bool:
-        return self.verdict in {IDENTICAL, OPAQUE}
+        return self.verdict in {IDENTICAL, OPAQUE, ERASED}
 
 
 def verify_calls(
@@ -83,6 +84,14 @@ def verify_alone(call: ModelCallRequested) -> Finding:
         return Finding(call.originator_id, IDENTICAL, call.body_sha256, rebuilt)
     detail = "The stored copy of the client's request is not the one whose digest was recorded."
     return Finding(call.originator_id, MISMATCH, call.body_sha256, rebuilt, detail)
+
+
+def erased(call_id: UUID, erasures: Collection[UUID]) -> Finding:
+    """A call whose payloads are gone. erasures: the calls of which an event says that they were erased."""
+    if call_id in erasures:
+        return Finding(call_id, ERASED, "", "")
+    detail = "Its payload is gone, but no ConversationErased says that it was erased."
+    return Finding(call_id, MISMATCH, "", "", detail)
 
 
 def missing(call_id: UUID, conversation_id: UUID, version: int) -> Finding:

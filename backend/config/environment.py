@@ -18,6 +18,7 @@ from typing import Final, Literal
 
 from backend.config.audit_settings import AUDIT_SETTING_NAMES, AuditSettings, audit_settings
 from backend.config.builtin_settings import BUILTIN_SETTING_NAMES, BuiltinSettings, builtin_settings
+from backend.config.database_settings import DATABASE_SETTING_NAMES, DatabaseSettings, database_settings
 from backend.config.runner_settings import (
     RUNNER_SETTING_NAMES,
     RunnerSettings,
@@ -35,7 +36,7 @@ SETTING_NAMES: Final = (
     "PORT",
     "HOST",
     "DATA_DIR",
-    "DATABASE_URL",
+    *DATABASE_SETTING_NAMES,
     *RUNNER_SETTING_NAMES,
     *BUILTIN_SETTING_NAMES,
     *AUDIT_SETTING_NAMES,
@@ -73,7 +74,7 @@ class Environment:
     host: str
     port: int
     data_dir: Path
-    database_url: str  # empty: the embedded PostgreSQL
+    database: DatabaseSettings
     model_runners: tuple[
         RunnerSettings, ...
     ]  # at least one; the first has no URL yet while it is the built-in one
@@ -92,6 +93,11 @@ class Environment:
     model_call_workers: int
     projection_workers: int
     runner_kind: str  # "builtin" where the supervisor runs the runner, else empty
+
+    @property
+    def database_url(self) -> str:
+        """Empty: the embedded PostgreSQL."""
+        return self.database.url
 
     @property
     def model_runner_url(self) -> str:
@@ -184,6 +190,8 @@ def load_environment(
     reader.problems += problems
     audit, problems = audit_settings(raw, REPOSITORY_ROOT)
     reader.problems += problems
+    database, problems = database_settings(raw)
+    reader.problems += problems
     runners, problems = runner_settings(
         raw, is_built_in=raw.get(RUNNER_KIND_VARIABLE) == "builtin", slots=builtin.slots
     )
@@ -198,7 +206,7 @@ def load_environment(
         host=host,
         port=reader.number("PORT", 8000, 1, 65535),
         data_dir=data_dir,
-        database_url=reader.database_url(),
+        database=database,
         model_runners=runners,
         model_runner_model=reader.text("MODEL_RUNNER_MODEL", ""),
         builtin=builtin,
@@ -275,16 +283,6 @@ class _Reader:
             text = default
         # Relative to the repository, not to the current folder: manage.py is often called inside backend/.
         return REPOSITORY_ROOT / Path(text).expanduser()
-
-    def database_url(self) -> str:
-        url = self.text("DATABASE_URL", "")
-        if url and not url.startswith(("postgres://", "postgresql://")):
-            scheme = url.split(":", 1)[0] if ":" in url else "no scheme"
-            self.problems.append(
-                f"DATABASE_URL has the scheme {scheme[:20]!r}; expected postgresql://USER:PASSWORD@HOST/NAME,"
-                " or nothing for the embedded PostgreSQL."
-            )
-        return url
 
     def email_url(self) -> str:
         url = self.text("EMAIL_URL", "")

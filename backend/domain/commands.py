@@ -280,6 +280,18 @@ class RecordAuditRead:
     call_id: UUID | None = None
 
 
+@dataclass(frozen=True)
+class EraseConversations:
+    """Asked by an operator on the server. conversation_ids: forks before what they go on from, none left out.
+
+    by: who asks; reason: why. Both are kept for ever.
+    """
+
+    conversation_ids: tuple[UUID, ...]
+    by: str
+    reason: str
+
+
 Command = (
     StartConversation
     | SendUserMessage
@@ -302,4 +314,5 @@ Command = (
     | RecordModelCallResult
     | RequestOutsideCall
     | RecordAuditRead
+    | EraseConversations
 )

@@ -18,8 +18,10 @@ from eventsourcing.domain import BaseAggregate
 from backend.domain import events as e
 from backend.domain.conversation_changes import Settings, apply_change
 from backend.domain.envelope import Envelope, Stamp
+from backend.domain.erasure import ErasedCall
 from backend.domain.errors import (
     AttemptRefused,
+    CallsUnderWay,
     ConversationIsDeleted,
     LastVisibleBranch,
     NothingToContinue,
@@ -481,6 +483,12 @@ class Conversation(BaseAggregate[UUID]):
     def restore(self, stamp: Stamp) -> None:
         if self.deleted:
             self._trigger(e.ConversationRestored, stamp)
+
+    def erase(self, *, by: str, reason: str, calls: list[ErasedCall], stamp: Stamp) -> None:
+        """The last thing that ever happens here. calls: every call of this conversation, all of them ended."""
+        if pending := self.pending_call_ids:
+            raise CallsUnderWay(self.id, pending)
+        self._trigger(e.ConversationErased, stamp, owner_id=self.owner_id, by=by, reason=reason, calls=calls)
 
     @property
     def pending_call_ids(self) -> tuple[UUID, ...]:

@@ -207,3 +207,9 @@ def _(event: e.ConversationDeleted, conversation: Conversation) -> None:
 @apply_change.register(e.ConversationRestored)
 def _(event: e.ConversationRestored, conversation: Conversation) -> None:
     conversation.deleted = False
+
+
+@apply_change.register(e.ConversationErased)
+def _(event: e.ConversationErased, conversation: Conversation) -> None:
+    """Nothing goes on from here: whoever loads the conversation after this is refused before it comes to that."""
+    conversation.deleted = True

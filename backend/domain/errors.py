@@ -36,11 +36,36 @@ class UnknownConversation(NotFound):
         )
 
 
+class ConversationIsErased(UnknownConversation):
+    """owner_id: whose it was, where that is known; for everybody else it is as unknown as one that never was."""
+
+    code = "conversation_erased"
+
+    def __init__(self, conversation_id: UUID, owner_id: UUID | None = None, *, told: str = "") -> None:
+        DomainError.__init__(
+            self,
+            f"Conversation {conversation_id} was erased{told}. What was said in it is gone and cannot be brought back; "
+            "that it was there stays on record.",
+        )
+        self.owner_id = owner_id
+
+
 class UnknownModelCall(NotFound):
     code = "model_call_not_found"
 
     def __init__(self, call_id: UUID) -> None:
         super().__init__(f"There is no model call {call_id}. Check the address or open it from its reply.")
+
+
+class ModelCallIsErased(UnknownModelCall):
+    code = "model_call_erased"
+
+    def __init__(self, call_id: UUID) -> None:
+        DomainError.__init__(
+            self,
+            f"What was sent and answered in model call {call_id} was erased together with its conversation. "
+            "The list of calls still says when it was made and how it ended.",
+        )
 
 
 class NotRecordedYet(NotFound):
@@ -89,9 +114,9 @@ class TextTooLong(InvalidInput):
     code = "text_too_long"
 
     def __init__(self, field: str, *, limit_bytes: int, found_bytes: int) -> None:
+        way_out = "Shorten it or split it over several messages." if field == "content" else "Shorten it."
         super().__init__(
-            f"This text has {found_bytes:,} bytes in UTF-8; the limit is {limit_bytes:,} bytes. "
-            "Shorten it or split it over several messages.",
+            f"This text has {found_bytes:,} bytes in UTF-8; the limit is {limit_bytes:,} bytes. {way_out}",
             field=field,
         )
 
@@ -241,6 +266,29 @@ class ConversationIsDeleted(Conflict):
 
     def __init__(self, conversation_id: UUID) -> None:
         super().__init__(f"Conversation {conversation_id} is deleted. Restore it first.")
+
+
+class CallsUnderWay(Conflict):
+    code = "calls_under_way"
+
+    def __init__(self, conversation_id: UUID, call_ids: Collection[UUID]) -> None:
+        super().__init__(
+            f"{len(call_ids)} model calls of conversation {conversation_id} have not ended yet, {min(map(str, call_ids))} "
+            "for one. Start a model-call worker if none runs, wait until they have ended, and try again."
+        )
+
+
+class ForksRemain(Conflict):
+    """fork_ids: the conversations that go on from what was to be erased."""
+
+    code = "forks_remain"
+
+    def __init__(self, fork_ids: Collection[UUID]) -> None:
+        listed = ", ".join(sorted(map(str, fork_ids)))
+        super().__init__(
+            f"Other conversations go on from here and hold its messages too: {listed}. Erase them as well (--with-forks)."
+        )
+        self.fork_ids = frozenset(fork_ids)
 
 
 class AttemptRefused(Conflict):

@@ -14,6 +14,7 @@ from uuid import UUID
 from eventsourcing.domain import AggregateCreated, AggregateEvent
 from eventsourcing.utils import register_topic
 
+from backend.domain.erasure import ErasedCall
 from backend.domain.prompt_request import PromptRequest
 from backend.domain.values import Params
 
@@ -84,6 +85,17 @@ class VerbatimEvent(AggregateEvent):
             )
         EVENT_CLASSES[topic] = cls
         register_topic(topic, cls)
+
+
+class ErasedEvent(VerbatimEvent):
+    """Stands for a stored event whose payload was erased: its place, its kind, and nothing else.
+
+    Never stored as such and never applied. It has none of the envelope's fields. topic: of the event that it was;
+    sha256: hex digest of the payload that is gone.
+    """
+
+    topic: str
+    sha256: str
 
 
 class ConversationEvent(VerbatimEvent):
@@ -260,6 +272,19 @@ class ConversationDeleted(ConversationEvent):
 
 class ConversationRestored(ConversationEvent):
     TOPIC = "ConversationRestored.v1"
+
+
+class ConversationErased(ConversationEvent):
+    """The last event of its stream: the payloads of all others, and of the streams of its calls, are gone.
+
+    by: who did it, reason: why, in words for people. calls: those that belonged to the conversation.
+    """
+
+    TOPIC = "ConversationErased.v1"
+    owner_id: UUID
+    by: str
+    reason: str
+    calls: list[ErasedCall]
 
 
 class ModelCallEvent(VerbatimEvent):

@@ -72,6 +72,14 @@ def check_title(title: str) -> str:
     return trimmed
 
 
+def check_erasure(field: str, text: str) -> str:
+    """Return who erases, or why, without surrounding whitespace; an empty text is refused, since it stays on record."""
+    trimmed = check_text(text, field=field, limit_bytes=TITLE_LIMIT_BYTES).strip()
+    if not trimmed:
+        raise InvalidInput(f"{field} is empty. Say it in a few words; they stay on record.", field=field)
+    return trimmed
+
+
 def check_system_prompt(text: str) -> str:
     """Return the system prompt as it stands; it may be empty, which is sent as an empty system message."""
     return check_text(text, field="system_prompt", limit_bytes=MESSAGE_LIMIT_BYTES)

@@ -89,7 +89,8 @@ class Application:
         with self._progress.step("Preparing the database", "The database is up to date"):
             for arguments in self._programs.setup:
                 name = f"Preparing the database ({arguments[1]})"
-                await supervisor.run_command(name, self._python(arguments), self._logs / "setup.log")
+                command = self._python(arguments, as_owner=True)
+                await supervisor.run_command(name, command, self._logs / "setup.log")
         with self._progress.step("Starting the web server and the workers", "They answer"):
             supervisor.start_together(self._application_plans())
             await self._wait_for_readiness(supervisor)
@@ -170,9 +171,15 @@ class Application:
         command = self._python(arguments, pass_fds)
         return PartPlan(name=name, command=lambda: command, log_file=self._logs / f"{name}.log")
 
-    def _python(self, arguments: tuple[str, ...], pass_fds: tuple[int, ...] = ()) -> ChildCommand:
-        """One of our own programs, told where the embedded parts are."""
+    def _python(
+        self, arguments: tuple[str, ...], pass_fds: tuple[int, ...] = (), *, as_owner: bool = False
+    ) -> ChildCommand:
+        """One of our own programs, told where the embedded parts are. as_owner: whether it hears of the tables' owner."""
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        if not as_owner:
+            # Empty, not left out: what the environment names is not looked up in `.env`.
+            environment["DATABASE_OWNER_URL"] = ""
+            environment["DATABASE_RUNTIME_ROLE"] = self._environment.database.runtime_role
         if self._postgres is not None:
             environment["DATABASE_URL"] = self._postgres.url()
         if self._runner_port is not None:

@@ -15,7 +15,7 @@ import psycopg
 from eventsourcing.persistence import StoredEvent
 
 from backend.domain import events as e
-from backend.domain.errors import UnknownConversation
+from backend.domain.errors import ConversationIsErased, UnknownConversation
 from backend.domain.events import VerbatimEvent
 from backend.event_store.codec import UnreadableEvent
 from backend.event_store.mapper import VerbatimMapper
@@ -54,7 +54,11 @@ _ALL_REQUESTS = (
     "SELECT notification_id, originator_id, topic, coalesce(state, '') FROM events"
     " WHERE topic = ANY(%s) AND notification_id > %s ORDER BY notification_id LIMIT %s"
 )
+_ERASURES = "SELECT originator_id, originator_version, topic, state FROM events WHERE topic = %s"
 _COUNT = "SELECT count(*) FROM events WHERE topic = ANY(%s)"
+
+AsRequested = e.ModelCallRequested | e.ErasedEvent | UnreadableEvent
+"""A call as it was requested, what is left of an erased one, or why it cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -101,10 +105,20 @@ class BulkReader:
                 return
             after = rows[-1][0]
 
+    def erasures(self) -> dict[UUID, list[UUID]]:
+        """The conversations that are on record as erased, each with its calls. Raises UnreadableEvent."""
+        rows = self._connection.execute(_ERASURES, (e.ConversationErased.TOPIC,)).fetchall()
+        found: dict[UUID, list[UUID]] = {}
+        for stream_id, version, topic, state in rows:
+            event = self._mapper.to_domain_event(StoredEvent(stream_id, version, topic, bytes(state)))
+            if isinstance(event, e.ConversationErased):
+                found[stream_id] = [call.call_id for call in event.calls]
+        return found
+
     def read(self, conversation_id: UUID) -> ConversationWithCalls:
         """One conversation.
 
-        Raises UnknownConversation, UnreadableEvent where an event cannot be read, and CannotRebuildPrompt
+        Raises UnknownConversation, ConversationIsErased, UnreadableEvent where an event cannot be read, and CannotRebuildPrompt
         where one is missing without which the others make no sense.
         """
         events = self._events(conversation_id)
@@ -117,13 +131,15 @@ class BulkReader:
         calls: list[e.ModelCallRequested] = []
         unreadable: dict[UUID, UnreadableEvent] = {}
         for call_id, found in self._requests(list(asked)):
-            if isinstance(found, UnreadableEvent):
+            if isinstance(found, e.ErasedEvent):
+                unreadable[call_id] = UnreadableEvent("it is erased, though its conversation is not.")
+            elif isinstance(found, UnreadableEvent):
                 unreadable[call_id] = found
             else:
                 calls.append(found)
         return ConversationWithCalls(conversation_id, prompts, asked, calls, unreadable)
 
-    def call(self, call_id: UUID) -> e.ModelCallRequested | None:
+    def call(self, call_id: UUID) -> e.ModelCallRequested | e.ErasedEvent | None:
         """One call as it was requested, or None. Raises UnreadableEvent."""
         for _, found in self._requests([call_id]):
             if isinstance(found, UnreadableEvent):
@@ -131,7 +147,7 @@ class BulkReader:
             return found
         return None
 
-    def all_calls(self) -> Iterator[tuple[UUID, e.ModelCallRequested | UnreadableEvent]]:
+    def all_calls(self) -> Iterator[tuple[UUID, AsRequested]]:
         """Every call that was ever requested, in order, or why it cannot be read."""
         after = 0
         while True:
@@ -178,25 +194,27 @@ class BulkReader:
         while len(self._sources) > KEPT_SOURCES:
             self._sources.popitem(last=False)
 
-    def _requests(self, call_ids: list[UUID]) -> list[tuple[UUID, e.ModelCallRequested | UnreadableEvent]]:
+    def _requests(self, call_ids: list[UUID]) -> list[tuple[UUID, AsRequested]]:
         if not call_ids:
             return []
         rows = self._connection.execute(_REQUESTS, (call_ids, _REQUESTED)).fetchall()
         return [(call_id, self._as_request(call_id, topic, state)) for call_id, topic, state in rows]
 
-    def _as_request(self, call_id: UUID, topic: str, state: bytes) -> e.ModelCallRequested | UnreadableEvent:
+    def _as_request(self, call_id: UUID, topic: str, state: bytes) -> AsRequested:
         """One unreadable call must not keep the others from being looked at, so its error is returned."""
         try:
             event = self._mapper.to_domain_event(StoredEvent(call_id, 1, topic, bytes(state)))
         except UnreadableEvent as error:
             return error
-        assert isinstance(event, e.ModelCallRequested)
+        assert isinstance(event, e.ModelCallRequested | e.ErasedEvent)
         return event
 
 
 def _origin(conversation_id: UUID, events: Sequence[VerbatimEvent]) -> e.ForkOrigin | None:
-    """From where a conversation goes on, if it is a fork. Raises UnknownConversation."""
+    """From where a conversation goes on, if it is a fork. Raises UnknownConversation, ConversationIsErased."""
     first = events[0] if events else None
+    if isinstance(first, e.ErasedEvent):
+        raise ConversationIsErased(conversation_id)
     if not isinstance(first, e.ConversationStarted):
         raise UnknownConversation(conversation_id)
     return first.forked_from

@@ -99,8 +99,15 @@ def _reviver(hint: Any, name: str) -> Reviver:
         return _dataclass_reviver(typing.cast(type, hint))
     if get_origin(hint) in (typing.Union, types.UnionType):
         return _union_reviver(hint, name)
+    if get_origin(hint) is list and dataclasses.is_dataclass(get_args(hint)[0]):
+        return _list_reviver(_dataclass_reviver(get_args(hint)[0]), name)
     kind = _stored_kind(hint)
     return _same if kind is None else _checked((kind,), name)
+
+
+def _list_reviver(make: Reviver, name: str) -> Reviver:
+    is_list = _checked((list,), name)
+    return lambda value: [make(item) for item in is_list(value)]
 
 
 def _stored_kind(hint: Any) -> type | None:

@@ -14,8 +14,9 @@ from eventsourcing.domain import DomainEventProtocol
 from eventsourcing.persistence import JSONTranscoder, Mapper, StoredEvent
 from eventsourcing.utils import TopicError, get_topic, resolve_topic
 
+from backend.audit.leaves import erased_sha256
 from backend.domain import audit_trail, conversation, events, model_call
-from backend.domain.events import VerbatimEvent
+from backend.domain.events import ErasedEvent, VerbatimEvent
 from backend.event_store.codec import Reviver, UnreadableEvent, revivers_of, to_plain
 from backend.event_store.upcasting import UPCASTERS, Upcasters
 
@@ -92,7 +93,13 @@ class VerbatimMapper(Mapper[UUID]):
         )
 
     def to_domain_event(self, stored_event: StoredEvent) -> VerbatimEvent:
-        """Raises UnreadableEvent, naming stream and version, where the stored event cannot be read."""
+        """An ErasedEvent where the payload was erased.
+
+        Raises UnreadableEvent, naming stream and version, where the stored event cannot be read.
+        """
+        erased = erased_sha256(stored_event.state)
+        if erased is not None:
+            return _erased(stored_event, erased)
         try:
             topic, payload = self._upcasters.upcast(stored_event.topic, decode_payload(stored_event.state))
             event_class = resolve_topic(topic)
@@ -105,13 +112,25 @@ class VerbatimMapper(Mapper[UUID]):
                 f"Event {stored_event.originator_version} of stream {stored_event.originator_id} "
                 f"({stored_event.topic}) cannot be read: {error}"
             ) from error
-        stream_id = stored_event.originator_id
-        state["originator_id"] = stream_id if isinstance(stream_id, UUID) else UUID(stream_id)
-        state["originator_version"] = stored_event.originator_version
-        event = object.__new__(event_class)
-        event.__dict__.update(state)
+        event = _made(event_class, stored_event, state)
         if not isinstance(event, VerbatimEvent):
             raise UnreadableEvent(
                 f"The topic {stored_event.topic} names {event_class!r}, which is not an event."
             )
         return event
+
+
+def _erased(stored_event: StoredEvent, sha256: str) -> ErasedEvent:
+    event = _made(ErasedEvent, stored_event, {"topic": stored_event.topic, "sha256": sha256})
+    assert isinstance(event, ErasedEvent)
+    return event
+
+
+def _made(event_class: type, stored_event: StoredEvent, state: dict[str, Any]) -> object:
+    """An event with these fields, as it is: nothing is checked or filled in on the way back."""
+    stream_id = stored_event.originator_id
+    state["originator_id"] = stream_id if isinstance(stream_id, UUID) else UUID(stream_id)
+    state["originator_version"] = stored_event.originator_version
+    event: object = object.__new__(event_class)
+    event.__dict__.update(state)
+    return event

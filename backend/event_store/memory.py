@@ -6,7 +6,7 @@ Events pass through the same mapper as in the real store, so what cannot be stor
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import RLock
 from typing import Any
 from uuid import UUID
@@ -21,6 +21,9 @@ from backend.application.ports import (
     ClaimLost,
     Companion,
     DequeueUnclaimedCall,
+    ErasePayloads,
+    ForgetConversations,
+    GoOnFrom,
     KeepPrefixes,
     KeepReplay,
     QueueCall,
@@ -32,7 +35,9 @@ from backend.application.ports import (
     ReplayStepTaken,
     StoredEventRow,
 )
-from backend.domain.events import VerbatimEvent
+from backend.audit.leaves import erased_payload
+from backend.domain.errors import ForksRemain
+from backend.domain.events import ConversationStarted, VerbatimEvent
 from backend.domain.model_call import ModelCall
 from backend.event_store.mapper import VerbatimMapper, decode_payload
 from backend.event_store.streams import call_of, history_of
@@ -170,6 +175,13 @@ class InMemoryEventStore:
                 if self.replays_due.get(replay_id, version + 1) > version:
                     return lambda: None
                 return lambda: _forget(self.replays_due, replay_id)
+            case GoOnFrom(conversation_id=conversation_id):
+                self.read_history(conversation_id)  # refuses one that was erased
+                return lambda: None
+            case ErasePayloads():
+                return self._prepare_erasure(companion)
+            case ForgetConversations(conversation_ids=conversation_ids):
+                return lambda: self._forget_prefixes(conversation_ids)
 
     def _prepare_fence(self, fence: ClaimFence) -> Callable[[], None]:
         row = self.queue.get(fence.call_id)
@@ -185,6 +197,34 @@ class InMemoryEventStore:
         for chain, message_id in prefixes.chains:
             key = (prefixes.owner_id, chain, prefixes.conversation_id)
             self.prefixes.setdefault(key, message_id)
+
+    def _prepare_erasure(self, erasure: ErasePayloads) -> Callable[[], None]:
+        forks = {
+            event.originator_id
+            for event in map(self._mapper.to_domain_event, self._log)
+            if isinstance(event, ConversationStarted)
+            and event.forked_from is not None
+            and event.forked_from.conversation_id in erasure.conversation_ids
+            and event.originator_id not in erasure.conversation_ids
+        }
+        if forks:
+            raise ForksRemain(forks)
+        places = [
+            place - 1
+            for stream_id in erasure.stream_ids
+            for place in self._streams.get(stream_id, {}).values()
+        ]
+
+        def erase() -> None:
+            for place in places:
+                event = self._log[place]
+                if not event.topic.startswith("ConversationErased."):
+                    self._log[place] = replace(event, state=erased_payload(event.state))
+
+        return erase
+
+    def _forget_prefixes(self, conversation_ids: Sequence[UUID]) -> None:
+        self.prefixes = {key: kept for key, kept in self.prefixes.items() if key[2] not in conversation_ids}
 
     def claim(self, call_id: UUID, worker: str) -> int:
         """Claim a queued call for a worker, as the workers' queue does; returns the claim's number."""

@@ -3,30 +3,36 @@
 Two of its habits are changed. It inserts in psycopg's pipeline mode, where an event of about a
 megabyte hangs for ever with the table locked, and where an exception after the insert still commits;
 we use one ordinary transaction. And an append may carry companions: SQL steps that stand or fall
-with its events. The table lock stays: it makes positions become visible in their order. It is taken as
-late as can be, in one message with the insert and, wherever nothing has to come between them, with the
-commit, because everybody who appends waits for it.
+with its events. The library's table lock, which makes positions become visible in their order, is an advisory
+lock here: that needs no right to change the table. It is taken as late as can be, in one message with the
+insert and, wherever nothing has to come between them, with the commit, because everybody who appends waits for it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import psycopg
 from eventsourcing.persistence import InterfaceError, OperationalError, StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder
 from psycopg.rows import DictRow
-from psycopg.sql import SQL, Identifier
+from psycopg.sql import SQL, Identifier, Literal
 
 from backend.application.ports import Companion
 
 EVENTS_TABLE = "events"
 LOCK_TIMEOUT_S = 5
+APPEND_LOCK: Final = 0x7665726261746C65
+"""Any fixed number: whoever appends holds this advisory lock until the commit.
+
+Copies of a release before 0.4.0 lock the table instead. They wait for an insert of ours to be committed, and ours waits for
+theirs, before either is given positions; so both may run side by side for as long as an upgrade takes.
+"""
 
 # Several statements in one message; the cursor writes the values into the text.
 _INSERT = SQL(
-    "LOCK TABLE {table} IN EXCLUSIVE MODE; NOTIFY {channel};"
+    "SELECT pg_advisory_xact_lock({lock}); NOTIFY {channel};"
     " INSERT INTO {table} (originator_id, originator_version, topic, state)"
     " SELECT * FROM unnest(%s::uuid[], %s::bigint[], %s::text[], %s::bytea[]) RETURNING notification_id"
 )
@@ -95,6 +101,7 @@ class VerbatimRecorder(PostgresApplicationRecorder):
         query = _INSERT.format(
             table=Identifier(self.datastore.schema, self.events_table_name),
             channel=Identifier(self.channel_name),
+            lock=Literal(APPEND_LOCK),
         )
         with psycopg.ClientCursor(connection) as curs:
             curs.execute(
@@ -106,7 +113,8 @@ class VerbatimRecorder(PostgresApplicationRecorder):
                     [event.state for event in stored_events],
                 ),
             )
-            while curs.description is None:
+            # Of the lock comes an answer too, and of NOTIFY none: the insert's is the one with positions.
+            while curs.description is None or curs.description[0].name != "notification_id":
                 curs.nextset()
             return [row["notification_id"] for row in curs.fetchall()]
 

@@ -24,6 +24,7 @@ from backend.domain.events import VerbatimEvent
 from backend.domain.model_call import ModelCall
 from backend.event_store import receipts
 from backend.event_store.connection import open_datastore
+from backend.event_store.erasure import ERASURE_STEPS
 from backend.event_store.mapper import VerbatimMapper, decode_payload
 from backend.event_store.recorder import (
     EVENTS_TABLE,
@@ -43,7 +44,7 @@ class PostgresEventStore:
         self._datastore: PostgresDatastore = open_datastore(database_url)
         self._recorder = VerbatimRecorder(self._datastore, events_table_name=EVENTS_TABLE)
         self._mapper = VerbatimMapper()
-        self._companion_steps = companion_steps
+        self._companion_steps = {**ERASURE_STEPS, **companion_steps}
 
     def close(self) -> None:
         self._datastore.close()

@@ -17,6 +17,7 @@ from backend.application.ports import (
     ClaimLost,
     Companion,
     DequeueUnclaimedCall,
+    ForgetConversations,
     KeepPrefixes,
     KeepReplay,
     QueueCall,
@@ -75,6 +76,14 @@ WHERE replay_id = %s
 
 # What became due after the version that was looked at stays due.
 _STEP_TAKEN = "UPDATE replay_process SET due_version = NULL WHERE replay_id = %s AND due_version <= %s"
+
+# One statement for each table; all in the transaction that erases the payloads.
+_FORGET = (
+    "DELETE FROM conversation_prefix WHERE conversation_id = ANY(%(conversations)s)",
+    "DELETE FROM replay_process WHERE conversation_id = ANY(%(conversations)s)",
+    "DELETE FROM call_chunk WHERE call_id = ANY(%(streams)s)",
+    "DELETE FROM call_chunk_end WHERE call_id = ANY(%(streams)s)",
+)
 
 _TRY_AGAIN = """
 UPDATE model_call_queue
@@ -213,6 +222,14 @@ def replay_step_taken(cursor: psycopg.Cursor[dict[str, Any]], companion: Compani
     cursor.execute(_STEP_TAKEN, (companion.replay_id, companion.version))
 
 
+def forget_conversations(cursor: psycopg.Cursor[dict[str, Any]], companion: Companion) -> None:
+    """Drop what is kept of erased conversations and their calls, all of which have ended."""
+    assert isinstance(companion, ForgetConversations)
+    keys = {"conversations": list(companion.conversation_ids), "streams": list(companion.stream_ids)}
+    for statement in _FORGET:
+        cursor.execute(statement, keys)
+
+
 COMPANION_STEPS: dict[type, CompanionStep] = {
     QueueCall: queue_call,
     QueueOwnCall: queue_own_call,
@@ -223,5 +240,6 @@ COMPANION_STEPS: dict[type, CompanionStep] = {
     KeepReplay: keep_replay,
     ReplayStepDue: replay_step_due,
     ReplayStepTaken: replay_step_taken,
+    ForgetConversations: forget_conversations,
 }
 """What bootstrap hands to the event store; the receipt's step is the store's own."""

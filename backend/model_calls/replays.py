@@ -45,6 +45,7 @@ SELECT requested.originator_id AS conversation_id, requested.state AS requested,
 FROM events AS requested
 JOIN events AS started ON started.originator_id = requested.originator_id AND started.originator_version = 1
 WHERE requested.topic = %(requested)s AND started.topic = %(started)s
+  AND substring(requested.state FROM 1 FOR 10) <> '{"erased":'::bytea
 """
 
 _KEEP_AGAIN = """

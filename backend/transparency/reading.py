@@ -1,11 +1,15 @@
-"""The whole store and the whole log, row by row, from one moment: for those who check or export everything."""
+"""The whole store and the whole log, row by row, from one moment: for those who check or export everything.
+
+And how far the log has come, for those who only watch it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from itertools import groupby
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 import psycopg
 
@@ -27,6 +31,23 @@ _BROKEN = (
     " OR count(DISTINCT originator_version) <> count(*) ORDER BY min(notification_id)"
 )
 _CHECKPOINTS = "SELECT id, coalesce(size, -1), coalesce(note, '') FROM log_checkpoint ORDER BY id"
+_STANDING = (
+    "SELECT coalesce((SELECT position FROM log_leaf ORDER BY index DESC LIMIT 1), 0),"
+    " (SELECT signed_at FROM log_checkpoint ORDER BY id DESC LIMIT 1)"
+)
+
+
+class LogStanding(NamedTuple):
+    """position: of the last event in the log; 0 without one. checkpoint_at: when the newest was signed."""
+
+    position: int
+    checkpoint_at: datetime | None
+
+
+def log_standing(connection: Connection) -> LogStanding:
+    """How far the log has come. Two looks at an index, however long the log is; no key is needed."""
+    [row] = connection.execute(_STANDING).fetchall()
+    return LogStanding._make(row)
 
 
 class Snapshot:

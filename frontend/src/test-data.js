@@ -203,6 +203,7 @@ export function ledgerRow(fields) {
     usage_source: 'runner',
     finish_reason: 'stop',
     error: null,
+    erased: null,
     ...fields,
   };
 }

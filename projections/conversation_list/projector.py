@@ -134,6 +134,13 @@ class ConversationListProjector(Projector):
     def on_conversation_restored(self, event: e.ConversationRestored, position: int) -> None:
         self._row(event).deleted = False
 
+    def on_conversation_event(self, event: e.ConversationEvent, position: int) -> None:
+        """Events that change no other column still move the version on, by which clients tell what they have seen."""
+
+    def on_conversation_erased(self, event: e.ConversationErased, position: int) -> None:
+        ConversationListRow.objects.filter(id=event.originator_id).delete()
+        ConversationSettingsRow.objects.filter(conversation_id=event.originator_id).delete()
+
     def _row(self, event: e.VerbatimEvent) -> ConversationListRow:
         row = self._rows.get(event.originator_id)
         if row is None:

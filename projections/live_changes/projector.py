@@ -57,6 +57,21 @@ class LiveChangesProjector(Projector):
     def on_conversation_event(self, event: e.ConversationEvent, position: int) -> None:
         self._add(event, position, {})
 
+    def on_conversation_erased(self, event: e.ConversationErased, position: int) -> None:
+        """Nothing that was told before stays; that it is erased is told to pages that show it."""
+        LiveChangeRow.objects.filter(conversation_id=event.originator_id).delete()
+        LiveStreamRow.objects.filter(conversation_id=event.originator_id).delete()
+        change = LiveChangeRow(
+            position=position,
+            owner_id=event.owner_id,
+            conversation_id=event.originator_id,
+            kind=event_kind(type(event)),
+            data={"version": event.originator_version},
+            at=event.timestamp,
+        )
+        if event.timestamp >= self.now - KEPT:
+            LiveChangeRow.objects.bulk_create([change], ignore_conflicts=True)
+
     def on_user_message_sent(self, event: e.UserMessageSent, position: int) -> None:
         data = {"message_id": str(event.message_id), "parent_id": _text(event.parent_id)}
         self._add(event, position, data)

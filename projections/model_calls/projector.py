@@ -9,6 +9,7 @@ from uuid import UUID
 
 from backend.application.ports import RecordedEvent
 from backend.domain import events as e
+from backend.domain.erasure import ErasedCall
 from backend.domain.outcomes import PENDING, outcome_of_end
 from backend.domain.prompt_request import Trimming
 from projections.model_calls.read_table import ModelCallRow
@@ -148,6 +149,11 @@ class ModelCallsProjector(Projector):
             row.outcome = outcome_of_end(event)
             row.ended_at = event.timestamp
 
+    def on_conversation_erased(self, event: e.ConversationErased, position: int) -> None:
+        """Of its calls stays what the erasure itself says about them, now and in every rebuild."""
+        ModelCallRow.objects.filter(conversation_id=event.originator_id).delete()
+        upsert(ModelCallRow, [_erased(event, call) for call in event.calls])
+
     def _row(self, event: e.VerbatimEvent) -> ModelCallRow:
         row = self._rows.get(event.originator_id)
         if row is None:
@@ -170,6 +176,33 @@ def _ended(attempts: Sequence[AttemptEntry], event: e.ModelCallAttemptEnded) -> 
         chunk_count=event.chunk_count,
         finish_reason=_storable_or_none(event.finish_reason),
         error=_error(event),
+    )
+
+
+def _erased(event: e.ConversationErased, call: ErasedCall) -> ModelCallRow:
+    return ModelCallRow(
+        id=call.call_id,
+        owner_id=event.owner_id,
+        conversation_id=event.originator_id,
+        version=call.versions,
+        purpose=call.purpose,
+        source=call.source,
+        runner=_storable_or_none(call.runner),
+        model=storable(call.model),
+        params={},
+        conversation_version=0,
+        builder="",
+        serializer="",
+        body_sha256="",
+        body_length=0,
+        requested_at=call.requested_at,
+        ended_at=call.ended_at,
+        outcome=call.outcome,
+        prompt_tokens=call.prompt_tokens,
+        completion_tokens=call.completion_tokens,
+        duration_ms=call.duration_ms,
+        first_token_ms=call.first_token_ms,
+        erased={"at": _text(event.timestamp), "by": storable(event.by), "reason": storable(event.reason)},
     )
 
 

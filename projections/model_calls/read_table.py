@@ -26,6 +26,7 @@ class ModelCallRow(models.Model):
 
     outcome: pending until the final end. trimming: a TrimmingEntry, null where all messages were sent. attempts: list of AttemptEntry, oldest first. events: list of
     EventEntry, ascending versions. started_at: of the first attempt; ended_at: of the final end.
+    erased: who erased its conversation, when and why; then params, digest, attempts and events are empty.
     """
 
     id = models.UUIDField(primary_key=True)
@@ -64,6 +65,7 @@ class ModelCallRow(models.Model):
     system_fingerprint = models.TextField(null=True)
     error = models.JSONField(null=True)
     events = models.JSONField(default=list)
+    erased = models.JSONField(null=True)
 
     objects: ClassVar[models.Manager[ModelCallRow]] = models.Manager()
 

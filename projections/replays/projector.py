@@ -123,6 +123,12 @@ class ReplaysProjector(Projector):
     def on_replay_cancelled(self, event: e.ReplayCancelled, position: int) -> None:
         self._move(event, CANCELLED, ended_at=event.timestamp, error=None)
 
+    def on_conversation_erased(self, event: e.ConversationErased, position: int) -> None:
+        erased = ReplayRow.objects.filter(conversation_id=event.originator_id)
+        ReplayTryRow.objects.filter(replay_id__in=list(erased.values_list("id", flat=True))).delete()
+        erased.delete()
+        ReplayOwnerRow.objects.filter(conversation_id=event.originator_id).delete()
+
     def _move(
         self, event: _AboutAReplay, state: str, *, ended_at: datetime | None, error: dict[str, str] | None
     ) -> None:

@@ -37,6 +37,8 @@ class SearchProjector(Projector):
         conversation = self._conversations.get(event.originator_id)
         if conversation is not None and event.originator_version <= conversation.version:
             return  # delivered before: an older title must not come back
+        if not self.concerns(event):
+            return  # whether such events come at all depends on what else is in their batch
         self.dispatch(event, position)
         self._conversation(event).version = event.originator_version
         self._changed_conversations.add(event.originator_id)
@@ -106,6 +108,10 @@ class SearchProjector(Projector):
         row.outcome = event.outcome
         row.position = position
         self._write(row, event.content, event)
+
+    def on_conversation_erased(self, event: e.ConversationErased, position: int) -> None:
+        SearchRow.objects.filter(conversation_id=event.originator_id).delete()
+        SearchConversationRow.objects.filter(conversation_id=event.originator_id).delete()
 
     def _name(self, event: e.ConversationEvent, title: str, position: int) -> None:
         conversation = self._conversation(event)

@@ -44,6 +44,8 @@ class TranscriptProjector(Projector):
         head = self._heads.get(event.originator_id)
         if head is not None and event.originator_version <= head.version:
             return  # delivered before: a recorded reply must not become pending again
+        if not self.concerns(event):
+            return  # whether such events come at all depends on what else is in their batch
         self.dispatch(event, position)
         self._head(event).version = event.originator_version
         self._changed_heads.add(event.originator_id)
@@ -125,6 +127,10 @@ class TranscriptProjector(Projector):
         row.duration_ms = event.duration_ms
         row.first_token_ms = event.first_token_ms
         self._changed_rows.add(row.id)
+
+    def on_conversation_erased(self, event: e.ConversationErased, position: int) -> None:
+        TranscriptRow.objects.filter(conversation_id=event.originator_id).delete()
+        TranscriptHeadRow.objects.filter(conversation_id=event.originator_id).delete()
 
     def _add(
         self, event: e.ConversationEvent, message_id: UUID, parent_id: UUID | None, *, role: str

@@ -87,6 +87,17 @@ def test_a_malformed_body(
     assert runner.completions == []
 
 
+@pytest.mark.parametrize("content", [b"", b"[]", b"x" * (8 * 1024 * 1024 + 1)])
+def test_who_may_not_ask_is_told_only_that_whatever_is_wrong_with_the_body(
+    person: ApiClient, token: str, content: bytes
+) -> None:
+    person.request(
+        "DELETE", f"/api/tokens/{person.get('/api/tokens/')['results'][0]['id']}/"
+    ).raise_for_status()
+    error = refusal_of(post(person, token, content), 401)
+    assert error["code"] == "invalid_api_key"
+
+
 def test_a_body_that_is_too_large_says_the_limit(
     person: ApiClient, stack: Stack, token: str, runner: ScriptedRunner, tmp_path: Path
 ) -> None:

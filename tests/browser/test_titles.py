@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 from backend.model_runner.script import Script
 from tests.browser.chat import Chat
 from tests.browser.conftest import Device
+from tests.browser.ledger import Ledger
 from tests.support.api_client import ApiClient
 from tests.support.holding_runner import MODEL_ID, HoldingRunner
 from tests.support.stack import Stack, running_stack
@@ -139,3 +140,22 @@ def test_a_title_that_fails_troubles_nobody(chat: Chat, runner: HoldingRunner, p
     names(chat, "Why is the sky blue?")
     expect(chat.page.get_by_role("alert")).to_have_count(0)
     expect(chat.articles).to_have_count(2)
+
+
+def test_the_call_for_a_title_has_its_line_and_its_page(chat: Chat, runner: HoldingRunner) -> None:
+    runner.play(Script().words("Because of scattering.").complete(), Script().words("Blue skies").complete())
+    chat.say_and_read("Why is the sky blue?")
+    names(chat, "Blue skies")
+    ledger = Ledger(chat.page)
+    ledger.open("?purpose=title")
+    expect(ledger.rows).to_have_count(1)
+    expect(ledger.rows).to_contain_text("Blue skies")
+    ledger.link(0).click()
+    page = chat.page
+    expect(page.get_by_text("A title for you")).to_be_visible()
+    expect(page.get_by_text("Identical to what was sent")).to_be_visible()
+    expect(ledger.tab("Reply")).to_contain_text("Blue skies")
+    expect(page.get_by_role("button", name="Replay this call…")).to_have_count(0)
+    expect(page.get_by_role("group", name="Proofs to download").get_by_role("button")).to_have_count(2)
+    page.get_by_role("link", name="Open its conversation").click()
+    names(chat, "Blue skies")

@@ -41,11 +41,7 @@ SMALL_BYTES: Final = 64 * 1024
 async def complete(exchange: Exchange, outside: OutsideCalls) -> None:
     """Answer one request. Raises OpenAIError where it is refused before a call was recorded."""
     token = token_in(exchange.header("Authorization"))
-    if exchange.announced_bytes is None or exchange.announced_bytes > SMALL_BYTES:
-        # Nobody unknown has us take in and take apart what is large.
-        await in_thread(owner_of, token)
-    body = await exchange.body()
-    request = read_request(body) if len(body) <= SMALL_BYTES else await in_thread(read_request, body)
+    request, body = await _read(exchange, token)
     who = await in_thread(asked, token, request)
     passage = Passage()
     try:
@@ -68,6 +64,20 @@ async def complete(exchange: Exchange, outside: OutsideCalls) -> None:
         access.cancel()
         if not passage.has_ended:
             shift.leave(answer.call.id, who.owner_id)
+
+
+async def _read(exchange: Exchange, token: str) -> tuple[ChatRequest, bytes]:
+    """The request and its bytes. Whoever may not ask is told only that, whatever is wrong with what they sent."""
+    if exchange.announced_bytes is None or exchange.announced_bytes > SMALL_BYTES:
+        # Nobody unknown has us take in and take apart what is large.
+        await in_thread(owner_of, token)
+    try:
+        body = await exchange.body()
+        request = read_request(body) if len(body) <= SMALL_BYTES else await in_thread(read_request, body)
+    except OpenAIError:
+        await in_thread(owner_of, token)
+        raise
+    return request, body
 
 
 async def _begin(

@@ -40,7 +40,7 @@ export class LiveConnection {
 
   /**
    * Open the stream, replacing the one that is open.
-   * @param {{cursor: () => string|null, conversationId: string|null}} from the cursor is read at every opening
+   * @param {{cursor: () => string|null, conversationId: () => string|null}} from both are asked at every opening
    */
   open(from) {
     this.#stop();
@@ -59,12 +59,13 @@ export class LiveConnection {
     this.#source = null;
   }
 
-  /** @param {{cursor: () => string|null, conversationId: string|null}} from */
+  /** @param {{cursor: () => string|null, conversationId: () => string|null}} from */
   #start(from) {
     const query = new URLSearchParams();
     const cursor = from.cursor();
     if (cursor !== null) query.set('cursor', cursor);
-    if (from.conversationId) query.set('conversation', from.conversationId);
+    const conversationId = from.conversationId();
+    if (conversationId) query.set('conversation', conversationId);
     const source = new EventSource(`/api/live/?${query}`);
     this.#source = source;
 
@@ -107,7 +108,7 @@ export class LiveConnection {
     alive();
   }
 
-  /** @param {{cursor: () => string|null, conversationId: string|null}} from */
+  /** @param {{cursor: () => string|null, conversationId: () => string|null}} from */
   #lost(from) {
     this.#stop();
     this.handlers.onStatus('lost');

@@ -44,7 +44,7 @@ beforeEach(() => {
   handlers.mayReopen.mockImplementation(async () => true);
   cursor = '7';
   connection = new LiveConnection(handlers);
-  connection.open({ cursor: () => cursor, conversationId: 'c1' });
+  connection.open({ cursor: () => cursor, conversationId: () => 'c1' });
 });
 afterEach(() => {
   connection.close();
@@ -70,7 +70,7 @@ describe('the live stream', () => {
 
   test('replaced by another one, hands nothing on any more', () => {
     const old = source();
-    connection.open({ cursor: () => cursor, conversationId: null });
+    connection.open({ cursor: () => cursor, conversationId: () => null });
     old.say('change', { position: '8' });
     expect(old.readyState).toBe(FakeEventSource.CLOSED);
     expect(handlers.onChange).not.toHaveBeenCalled();

@@ -829,7 +829,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description Whether messages are accepted, answered and shown, with each part's state and lag. */
+        /** @description Whether messages are accepted, answered and shown, with each part's state. How far read models (`projections`) and the transparency log (`log`) are: `position`, and `lag` to the last event's; of the log also `checkpoint_at`, when its newest checkpoint was signed. A log that lags makes nothing unready. */
         get: operations["readyz"];
         put?: never;
         post?: never;
@@ -848,7 +848,11 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description OpenAI's chat completions, streaming or not. The body (8 MB at most) goes to the model runner byte for byte; `model`, `messages` and `stream` are read, `n` must be 1. Each request is a recorded model call: see the headers X-Model-Call-Id and X-Conversation-Id. Errors have OpenAI's shape. */
+        /**
+         * @description OpenAI's chat completions, streaming or not. The body (8 MB at most) goes to the model runner byte for byte; `model`, `messages` and `stream` are read, `n` must be 1. Each request is a recorded model call: see the headers X-Model-Call-Id and X-Conversation-Id. Errors have OpenAI's shape.
+         *
+         *     What is recorded: the body as it came, before anything is asked of a model; each attempt; the reply, with tokens and times as the runner tells them; and how it ended, also where the program went away or the runner failed. The program's headers, its token among them, never reach the runner. A call that repeats a recorded reply of its owner goes on in that conversation, and every other call begins one. docs/programs.md says it in full.
+         */
         post: operations["openai_chat_completions"];
         delete?: never;
         options?: never;
@@ -1059,6 +1063,13 @@ export interface components {
             expected_version?: number;
         };
         /** @description Base of what is only ever written. */
+        ErasureOutput: {
+            /** Format: date-time */
+            at: string;
+            by: string;
+            reason: string;
+        };
+        /** @description Base of what is only ever written. */
         EventPlaceOutput: {
             /** Format: uuid */
             event_id: string;
@@ -1243,6 +1254,8 @@ export interface components {
             usage_source: string;
             finish_reason: string | null;
             error: unknown;
+            /** @description Who erased what was said in it; null where nobody has. */
+            erased: components["schemas"]["ErasureOutput"] | null;
             /** @description Where it stands while it waits; null otherwise. */
             readonly queue: components["schemas"]["QueuePlaceOutput"] | null;
             version: number;
@@ -1311,6 +1324,8 @@ export interface components {
             usage_source: string;
             finish_reason: string | null;
             error: unknown;
+            /** @description Who erased what was said in it; null where nobody has. */
+            erased: components["schemas"]["ErasureOutput"] | null;
         };
         ModelListOutput: {
             results: components["schemas"]["ModelOutput"][];

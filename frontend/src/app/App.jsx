@@ -25,6 +25,7 @@ const LedgerPage = lazy(() => import('../features/ledger/LedgerPage.jsx'));
 const PeoplePage = lazy(() => import('../features/people/PeoplePage.jsx'));
 const HistoryPage = lazy(() => import('../features/time/HistoryPage.jsx'));
 const SettingsPage = lazy(() => import('../features/settings/SettingsPage.jsx'));
+const TokensPage = lazy(() => import('../features/tokens/TokensPage.jsx'));
 
 export function App() {
   return (
@@ -112,6 +113,14 @@ function SessionGate() {
               element={
                 <Suspense fallback={null}>
                   <PeoplePage />
+                </Suspense>
+              }
+            />
+            <Route
+              path="/settings/tokens"
+              element={
+                <Suspense fallback={null}>
+                  <TokensPage />
                 </Suspense>
               }
             />

@@ -10,15 +10,15 @@ const WHY = {
   'model call': 'It does not exist, or it belongs to somebody else.',
 };
 
-/** @param {{what?: string}} props */
-export function NotFoundPage({ what = 'page' }) {
+/** @param {{what?: string, why?: string}} props why: in the server's words, where it says more than that it is not there */
+export function NotFoundPage({ what = 'page', why }) {
   return (
     <main className={styles.main} id="main">
       <PageHead title="" documentTitle="Not found" />
       <div className={styles.inner}>
         <h1>This {what} is not here</h1>
         <p>
-          {WHY[what] ?? 'The address leads nowhere. It may have been typed by hand, or changed.'}
+          {why ?? WHY[what] ?? 'The address leads nowhere. It may have been typed by hand, or changed.'}
         </p>
         <Link to="/">Start a new conversation</Link>
       </div>

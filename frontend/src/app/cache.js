@@ -5,7 +5,9 @@
  */
 import { comparePositions, noteLivePosition } from '../api/positions.js';
 import { isUnnamed } from '../features/conversations/naming.js';
-import { applyToBranch, applyToConversation, applyToList, applyToTranscript, placeRow, withRows } from './reduceChange.js';
+import {
+  TAKES_AWAY, applyToBranch, applyToConversation, applyToList, applyToTranscript, placeRow, withRows,
+} from './reduceChange.js';
 import { queryClient } from './queryClient.js';
 import { forgetSelections, readerStays } from './selections.js';
 
@@ -126,12 +128,19 @@ const CHANGES_TREE = /^(user_message|reply|branch)_/;
 const CHANGES_REPLAYS = /^(replay|reply)_/;
 /** What was refused while a conversation was deleted can be read again. */
 const BRINGS_BACK = 'conversation_restored';
+const ERASES = 'conversation_erased';
 
 /** @param {LiveChange} change */
 function refetchWhatItTouches(change) {
   const id = change.conversation_id;
   if (CHANGES_TREE.test(change.kind)) void queryClient.invalidateQueries({ queryKey: keys.tree(id) });
   if (CHANGES_REPLAYS.test(change.kind)) void queryClient.invalidateQueries({ queryKey: keys.replays(id) });
+  if (change.kind === ERASES) {
+    // What was said is gone, and must not stay on a screen: fetched anew, which says that it was erased.
+    for (const queryKey of [keys.transcript(id), keys.conversation(id), keys.tree(id), keys.replays(id)]) {
+      void queryClient.resetQueries({ queryKey });
+    }
+  }
   if (change.kind === BRINGS_BACK) {
     void queryClient.invalidateQueries({ queryKey: keys.transcript(id) });
     void queryClient.invalidateQueries({ queryKey: keys.conversation(id) });
@@ -159,7 +168,7 @@ export function receiveChange(change) {
  */
 export function catchUpList(list, view) {
   return recent
-    .filter((change) => change.data?.conversation || change.kind === 'conversation_deleted')
+    .filter((change) => change.data?.conversation || TAKES_AWAY.has(change.kind))
     .reduce((now, change) => applyToList(now, change, view).next, list);
 }
 

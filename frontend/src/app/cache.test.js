@@ -64,6 +64,18 @@ test('a conversation that was renamed while it was on its way has its new title'
   expect(catchUpConversation(conversation({ id: 'c2', title: 'Other' })).title).toBe('Other');
 });
 
+test('of a conversation that was erased nothing stays in the cache', () => {
+  queryClient.setQueryData(keys.transcript('c1'), { rows: [], position: '1', older: null });
+  queryClient.setQueryData(keys.conversation('c1'), conversation({ id: 'c1' }));
+  queryClient.setQueryData(keys.conversation('c2'), conversation({ id: 'c2' }));
+  receiveChange(change('conversation_erased', '50'));
+  expect(queryClient.getQueryData(keys.transcript('c1'))).toBeUndefined();
+  expect(queryClient.getQueryData(keys.conversation('c1'))).toBeUndefined();
+  expect(queryClient.getQueryData(keys.conversation('c2'))).toBeDefined();
+  const list = { rows: [conversation({ id: 'c1' })], position: '49', next: null };
+  expect(catchUpList(list, 'active').rows).toEqual([]);
+});
+
 test('a conversation that was deleted while the list was on its way is not in it', () => {
   receiveChange(change('conversation_deleted', '50'));
   const list = { rows: [conversation({ id: 'c1' })], position: '49', next: null };

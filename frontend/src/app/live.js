@@ -6,6 +6,7 @@ import { useEffect } from 'react';
 import { fetchMe } from '../api/account.js';
 import { LiveConnection } from '../api/live.js';
 import { fetchCall } from '../api/modelCalls.js';
+import { asProblem } from '../api/problems.js';
 import { forgetLivePosition, livePosition } from '../api/positions.js';
 import { expireSession, useSession } from '../auth/session.js';
 import { liveText } from '../features/transcript/liveText.js';
@@ -87,6 +88,8 @@ function onChange(change) {
   receiveChange(change);
   const message = change.data?.message;
   if (change.kind === 'reply_recorded' && message) liveText.forget(message.id);
+  // Takes the place of what was announced last, which may be a reply that is gone.
+  if (change.kind === 'conversation_erased') announce('A conversation was erased');
 }
 
 async function onReset() {
@@ -95,8 +98,16 @@ async function onReset() {
   reopen();
 }
 
+/** What is not there, was erased or is somebody else's has no words to listen to; without it the stream opens. */
+function leaveWhatIsMissing() {
+  if (shownConversation === null) return;
+  const { error } = queryClient.getQueryState(keys.conversation(shownConversation)) ?? {};
+  if (error && asProblem(error).status === 404) shownConversation = null;
+}
+
 /** @returns {Promise<boolean>} */
 async function mayReopen() {
+  leaveWhatIsMissing();
   try {
     if (await fetchMe()) return true;
   } catch {
@@ -120,7 +131,7 @@ const connection = new LiveConnection({
 let shownConversation = null;
 
 function reopen() {
-  connection.open({ cursor: livePosition, conversationId: shownConversation });
+  connection.open({ cursor: livePosition, conversationId: () => shownConversation });
 }
 
 /**

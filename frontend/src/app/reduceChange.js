@@ -30,6 +30,9 @@ import { comparePositions } from '../api/positions.js';
  * @property {boolean} stale
  */
 
+/** After these a conversation is in no list any more. */
+export const TAKES_AWAY = new Set(['conversation_deleted', 'conversation_erased']);
+
 /**
  * @param {Conversation} row
  * @param {View} view
@@ -54,7 +57,7 @@ export function applyToList(list, change, view) {
   const position = later(change.position, list.position);
   const row = change.data?.conversation;
   if (!row) {
-    if (change.kind === 'conversation_deleted') {
+    if (TAKES_AWAY.has(change.kind)) {
       const rows = list.rows.filter((known) => known.id !== change.conversation_id);
       return { next: { ...list, rows, position }, stale: false };
     }

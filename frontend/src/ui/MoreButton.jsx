@@ -2,13 +2,13 @@
  * "Show more" below a list that comes page by page. It goes when there is no more, so the focus goes to the first entry
  * that has come: who reads on with the keyboard reads on there.
  */
-import { useRef } from 'react';
+import { useEffect, useRef } from 'react';
 
 import { Button } from './Button.jsx';
 
 /**
  * @param {{
- *   query: {hasNextPage: boolean, isFetchingNextPage: boolean, fetchNextPage: () => Promise<unknown>},
+ *   query: {hasNextPage: boolean, isFetchingNextPage: boolean, fetchNextPage: () => Promise<{isError: boolean}>},
  *   label: string,
  *   entries: string,
  *   className?: string,
@@ -17,20 +17,28 @@ import { Button } from './Button.jsx';
 export function MoreButton({ query, label, entries, className }) {
   /** @type {import('react').RefObject<HTMLButtonElement|null>} */
   const button = useRef(null);
+  /** @type {import('react').RefObject<{around: HTMLElement, shown: number}|null>} */
+  const awaited = useRef(null);
+
+  // The list grows in the same turn in which this is drawn anew, however much later than the answer that is.
+  useEffect(() => {
+    if (awaited.current === null) return;
+    const { around, shown } = awaited.current;
+    const first = around.querySelectorAll(entries)[shown];
+    if (!(first instanceof HTMLElement)) return;
+    awaited.current = null;
+    if (!first.hasAttribute('tabindex')) first.tabIndex = -1;
+    first.focus({ preventScroll: true });
+  });
+
   if (!query.hasNextPage) return null;
 
   const more = async () => {
     const around = button.current?.parentElement;
     if (query.isFetchingNextPage || !around) return;
-    const found = () => /** @type {NodeListOf<HTMLElement>} */ (around.querySelectorAll(entries));
-    const before = found().length;
-    await query.fetchNextPage();
-    requestAnimationFrame(() => {
-      const first = found()[before];
-      if (!first) return;
-      if (!first.hasAttribute('tabindex')) first.tabIndex = -1;
-      first.focus({ preventScroll: true });
-    });
+    awaited.current = { around, shown: around.querySelectorAll(entries).length };
+    const { isError } = await query.fetchNextPage();
+    if (isError) awaited.current = null;
   };
   // Never disabled: a button that is disabled loses the focus.
   return (

@@ -26,6 +26,12 @@ export const NewChatIcon = () => (
     <path d="m8.5 11.5.5-2.3 6.2-6.2a1.27 1.27 0 0 1 1.8 1.8L10.8 11z" />
   </Icon>
 );
+export const KeyIcon = () => (
+  <Icon>
+    <circle cx="6.75" cy="13.25" r="3.25" />
+    <path d="m9.1 10.9 6.9-6.9m-3 3 2.5 2.5" />
+  </Icon>
+);
 export const SidebarIcon = () => (
   <Icon>
     <rect x="2.75" y="3.75" width="14.5" height="12.5" rx="2.5" />

@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from contextlib import closing
+from typing import Any, Final, LiteralString
 from uuid import uuid4
 
 import psycopg
 import pytest
-from eventsourcing.persistence import OperationalError
+from eventsourcing.persistence import OperationalError, StoredEvent
 from psycopg.sql import Composable
 
 from backend.application.ports import AppendConflict, Companion, IdempotencyKey, QueueCall, Receipt
 from backend.domain import commands as c
 from backend.domain.conversation import Conversation
 from backend.event_store.codec import UnreadableEvent
+from backend.event_store.connection import open_datastore
 from backend.event_store.mapper import VerbatimMapper
-from backend.event_store.recorder import LOCK_TIMEOUT_S
+from backend.event_store.recorder import APPEND_LOCK, EVENTS_TABLE, LOCK_TIMEOUT_S, VerbatimRecorder
 from backend.event_store.store import PostgresEventStore
 from backend.event_store.subscription import EventReader
 from backend.model_calls.companions import COMPANION_STEPS
 from tests.contract.event_store.conftest import OnPostgres
 from tests.contract.event_store.test_contract import conversation
 from tests.support.builders import OWNER, Stamps, World
+
+LOCK_OF_EARLIER_RELEASES: Final = "LOCK TABLE events IN EXCLUSIVE MODE"
+"""What copies of a release before 0.4 take before they append; they may still run during an upgrade."""
 
 
 class Refused(Exception):
@@ -94,8 +99,23 @@ def test_the_database_refuses_to_change_events(on_postgres: OnPostgres, statemen
     assert on_postgres.read_after(0, 10) == before
 
 
+def append_as_before_0_4(on_postgres: OnPostgres) -> None:
+    """As a copy of an earlier release appends, which may still run during an upgrade."""
+    with psycopg.connect(on_postgres.url, autocommit=True) as connection:
+        state = VerbatimMapper().to_stored_event(conversation().pending_events[1]).state
+        with connection.transaction():
+            connection.execute(LOCK_OF_EARLIER_RELEASES)
+            for _ in range(3):
+                connection.execute(
+                    "INSERT INTO events (originator_id, originator_version, topic, state)"
+                    " VALUES (gen_random_uuid(), 2, 'SystemPromptChanged.v1', %s)",
+                    (state,),
+                )
+
+
+@pytest.mark.parametrize("earlier_releases", [0, 8])
 def test_a_reader_beside_sixteen_writers_misses_nothing_and_sees_positions_in_order(
-    on_postgres: OnPostgres,
+    on_postgres: OnPostgres, earlier_releases: int
 ) -> None:
     writers, appends = 16, 15
     seen: list[int] = []
@@ -115,14 +135,17 @@ def test_a_reader_beside_sixteen_writers_misses_nothing_and_sees_positions_in_or
 
     follower = threading.Thread(target=follow)
     follower.start()
+
+    def write(writer: int) -> None:
+        for _ in range(appends):
+            if writer < earlier_releases:
+                append_as_before_0_4(on_postgres)
+            else:
+                on_postgres.store.append(conversation())
+
     try:
         with ThreadPoolExecutor(writers) as pool:
-            list(
-                pool.map(
-                    lambda _: [on_postgres.store.append(conversation()) for _ in range(appends)],
-                    range(writers),
-                )
-            )
+            list(pool.map(write, range(writers)))
     finally:
         done.set()
         follower.join(60)
@@ -189,8 +212,13 @@ def _break_commits(monkeypatch: pytest.MonkeyPatch, *, really_commit: bool) -> N
     monkeypatch.setattr(psycopg.Cursor, "execute", broken)
 
 
-def test_a_locked_table_gives_an_error_and_not_a_hang(
-    fresh_database: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "lock",
+    [LOCK_OF_EARLIER_RELEASES, f"SELECT pg_advisory_xact_lock({APPEND_LOCK})"],
+    ids=["by an earlier release", "by this one"],
+)
+def test_another_append_gives_an_error_in_the_end_and_not_a_hang(
+    fresh_database: str, monkeypatch: pytest.MonkeyPatch, lock: LiteralString
 ) -> None:
     # One second instead of five keeps the test short; that there is a limit is what counts.
     assert LOCK_TIMEOUT_S == 5
@@ -198,12 +226,40 @@ def test_a_locked_table_gives_an_error_and_not_a_hang(
     store = PostgresEventStore(fresh_database, COMPANION_STEPS)
     try:
         with psycopg.connect(fresh_database) as connection:
-            connection.execute("LOCK TABLE events IN EXCLUSIVE MODE")
+            connection.execute(lock)
             with pytest.raises(OperationalError, match="lock timeout"):
                 store.append(conversation())
         store.append(conversation())
     finally:
         store.close()
+
+
+def test_whoever_appends_waits_for_an_append_that_is_not_committed(fresh_database: str) -> None:
+    """By either lock, so that no position becomes visible before a lower one."""
+    inserted, may_commit = threading.Event(), threading.Event()
+
+    def stand_still(*_: Any) -> None:
+        inserted.set()
+        assert may_commit.wait(20)
+
+    def stored() -> list[StoredEvent]:
+        return [VerbatimMapper().to_stored_event(event) for event in conversation().pending_events]
+
+    datastore = open_datastore(fresh_database)
+    recorder = VerbatimRecorder(datastore, events_table_name=EVENTS_TABLE)
+    with closing(datastore), ThreadPoolExecutor(2) as pool:
+        first = pool.submit(recorder.insert_events, stored(), after=[stand_still])
+        try:
+            assert inserted.wait(20)
+            second = pool.submit(recorder.insert_events, stored())
+            with psycopg.connect(fresh_database) as earlier_release:
+                earlier_release.execute("SET lock_timeout = '300ms'")
+                with pytest.raises(psycopg.errors.LockNotAvailable):
+                    earlier_release.execute(LOCK_OF_EARLIER_RELEASES)
+            assert not second.done()
+        finally:
+            may_commit.set()
+        assert (first.result(20), second.result(20)) == ([1, 2, 3], [4, 5, 6])
 
 
 def test_an_event_that_cannot_be_read_is_named(on_postgres: OnPostgres) -> None:

@@ -69,6 +69,7 @@ def sample_events() -> dict[str, e.VerbatimEvent]:
     found.update(_title())
     found.update(imported_event())
     found.update(_audit_trail())
+    found.update(_erasure())
     assert found.keys() == e.EVENT_CLASSES.keys(), e.EVENT_CLASSES.keys() ^ found.keys()
     return found
 
@@ -78,6 +79,15 @@ def _audit_trail() -> dict[str, e.VerbatimEvent]:
     reader, conversation, call = make_id("reader"), make_id("conversation"), make_id("call")
     world.run(c.RecordAuditRead(reader, OWNER, "prompt", conversation, call), actor=f"user:{reader}")
     return {type(r.event).TOPIC: r.event for r in world.store.read_after(0, 100)}
+
+
+def _erasure() -> dict[str, e.VerbatimEvent]:
+    world = World(ids=CountingIds("erasure"))
+    conversation_id = world.start()
+    world.turn(conversation_id)
+    world.run(c.EraseConversations((conversation_id,), by="operator Grüße", reason='Asked for: "all of it"'))
+    event = world.store.read_events(conversation_id)[-1]
+    return {type(event).TOPIC: event}
 
 
 def _other_ends() -> dict[str, e.VerbatimEvent]:

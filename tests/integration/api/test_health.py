@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import psycopg
 import pytest
 from django.test import Client
 
+from backend.bootstrap.transparency import transparency_log
 from tests.integration.api.support import Person, StandInWorker, projecting
 
 
@@ -75,11 +77,31 @@ def test_readyz_tells_every_parts_state_and_lag(anybody: Client, ann: Person) ->
         "model_calls",
         "replays",
         "live_changes",
-        "search",
         "audit_reads",
+        "search",
     }
     assert parts["projections"]["conversation_list"] == {"position": position, "lag": 0, "state": "running"}
+    assert parts["log"] == {"position": "0", "lag": int(position), "state": "running", "checkpoint_at": None}
     assert parts["runner"]["kind"] == "openai-compatible"
+
+
+@pytest.mark.usefixtures("working")
+def test_readyz_tells_how_far_the_log_is_and_when_it_was_signed(anybody: Client, ann: Person) -> None:
+    ann.start()
+    _ready_within(anybody, 10)
+    before = datetime.now(UTC)
+    signed = transparency_log().checkpoint()
+    assert signed is not None
+    ahead = ann.start()["position"]
+    ann.get("/api/conversations/", after=ahead)
+
+    log = _ready_within(anybody, 10)["parts"]["log"]  # type: ignore[index]
+    assert log["lag"] == int(ahead) - int(log["position"]) > 0
+    assert log["checkpoint_at"].endswith("Z")
+    assert before <= datetime.fromisoformat(log["checkpoint_at"]) <= datetime.now(UTC)
+    transparency_log().checkpoint()
+    log = _ready_within(anybody, 10)["parts"]["log"]  # type: ignore[index]
+    assert (log["position"], log["lag"]) == (ahead, 0)
 
 
 @pytest.mark.usefixtures("working")

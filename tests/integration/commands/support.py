@@ -13,7 +13,7 @@ from django.core.management import call_command
 from tests.integration.projections.stories import put
 from tests.integration.projections.talk import Talk
 
-_WITHOUT_THE_TRIGGER = "ALTER TABLE events DISABLE TRIGGER events_refuse_change"
+_WITHOUT_THE_TRIGGER = "ALTER TABLE events DISABLE TRIGGER USER"
 
 
 @dataclass(frozen=True)

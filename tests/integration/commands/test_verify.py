@@ -95,7 +95,7 @@ def test_one_conversation_or_one_call_can_be_verified_alone(fresh_database: str)
 
 def test_events_of_an_old_shape_are_verified_as_well(fresh_database: str, talk: Talk) -> None:
     with psycopg.connect(fresh_database) as connection:
-        connection.execute("ALTER TABLE events DISABLE TRIGGER events_refuse_change")
+        connection.execute("ALTER TABLE events DISABLE TRIGGER USER")
         changed = connection.execute(
             "UPDATE events SET topic = 'ReplyRequested.v1',"
             " state = convert_to((convert_from(state, 'UTF8')::jsonb - 'replay')::text, 'UTF8') WHERE topic = %s",

@@ -17,7 +17,7 @@ from tests.integration.commands.support import Told, store
 from tests.integration.projections.talk import Talk
 
 UNLOCK = """
-ALTER TABLE events DISABLE TRIGGER events_refuse_change;
+ALTER TABLE events DISABLE TRIGGER USER;
 ALTER TABLE log_leaf DISABLE TRIGGER log_leaf_refuse_change;
 ALTER TABLE log_subtree DISABLE TRIGGER log_subtree_refuse_change;
 ALTER TABLE log_checkpoint DISABLE TRIGGER log_checkpoint_refuse_change;

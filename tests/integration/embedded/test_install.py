@@ -24,6 +24,7 @@ NEEDED = (
     "backend/config/__init__.py",
     "backend/config/audit_settings.py",
     "backend/config/builtin_settings.py",
+    "backend/config/database_settings.py",
     "backend/config/environment.py",
     "backend/config/runner_settings.py",
     "backend/embedded/__init__.py",

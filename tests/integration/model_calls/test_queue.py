@@ -10,7 +10,7 @@ import pytest
 from backend.application.conversations import Conversations
 from backend.application.ports import ClaimFence, ClaimLost, DequeueUnclaimedCall, QueueCall
 from backend.application.runner_port import Finished
-from backend.domain.commands import StartModelCallAttempt
+from backend.domain.commands import EraseConversations, StartModelCallAttempt
 from backend.domain.envelope import Envelope
 from backend.model_calls.link import Link
 from backend.model_calls.persistence import Persistence
@@ -90,12 +90,16 @@ def test_a_claimed_call_cannot_be_taken_out_of_the_queue(world: World) -> None:
 
 @pytest.mark.asyncio
 async def test_the_queue_is_repaired_from_the_events(world: World) -> None:
-    missing, kept, ended, held = (world.ask(name) for name in ("missing", "kept", "ended", "held"))
+    missing, kept, ended, held, erased = (
+        world.ask(name) for name in ("missing", "kept", "ended", "held", "erased")
+    )
     world.cancel(ended)
+    world.cancel(erased)
+    world.run(EraseConversations((erased.conversation_id,), by="Ada", reason="asked for"))
     _claim(world, held, "somebody", 3)
     never_requested = uuid4()
     world.query("DELETE FROM model_call_queue WHERE call_id = %s", missing.call_id)
-    for call_id in (ended.call_id, never_requested):
+    for call_id in (ended.call_id, erased.call_id, never_requested):
         world.query(
             "INSERT INTO model_call_queue (call_id, owner_id) VALUES (%s, %s)", call_id, world.owner_id
         )
@@ -104,7 +108,7 @@ async def test_the_queue_is_repaired_from_the_events(world: World) -> None:
         persistence = Persistence(world.store, Conversations(world.store), world.run, executor, QUICK)
         queued, taken_out = await repair_queue(link, persistence)
         assert queued == [missing.call_id]
-        assert set(taken_out) == {ended.call_id, never_requested}
+        assert set(taken_out) == {ended.call_id, erased.call_id, never_requested}
         assert await repair_queue(link, persistence) == ([], [])
     await link.close()
     rows = {row["call_id"]: row for row in world.queue()}

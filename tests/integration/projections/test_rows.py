@@ -55,7 +55,8 @@ def in_batches(events: Sequence[RecordedEvent], seed: int, largest: int) -> list
 def test_a_story_contains_every_kind_of_event() -> None:
     told = {recorded.event.TOPIC for seed in SEEDS for recorded in told_in_memory(seed, STEPS)}
 
-    assert told == set(EVENT_CLASSES)
+    # Erasing changes what was told before; test_erasure.py looks at that.
+    assert told == set(EVENT_CLASSES) - {"ConversationErased.v1"}
 
 
 @pytest.mark.parametrize("seed", SEEDS)

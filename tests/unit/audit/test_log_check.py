@@ -210,7 +210,7 @@ def test_leaves_that_were_changed_are_found(
 
 
 def test_an_erased_event_holds_where_its_erasure_is_recorded(stored: Stored) -> None:
-    payload = json.dumps({"by": "a", "streams": [STREAMS[1]]}).encode()
+    payload = json.dumps({"by": "a", "calls": [{"call_id": STREAMS[1]}]}).encode()
     stored.events.append(EventRow(1000, STREAMS[0], 9, "ConversationErased.v1", payload))
     stored.log()
     for at, event in enumerate(stored.events[:-1]):

@@ -14,7 +14,7 @@ from backend.domain.audit_trail import AuditTrail
 from backend.domain.conversation import Conversation
 from backend.domain.model_call import ModelCall
 
-BASES = {e.ConversationEvent, e.ModelCallEvent, e.ModelCallAttemptEnded, e.AuditTrailEvent}
+BASES = {e.ErasedEvent, e.ConversationEvent, e.ModelCallEvent, e.ModelCallAttemptEnded, e.AuditTrailEvent}
 
 
 def defined_in_the_product(base: type[e.VerbatimEvent]) -> Iterator[type[e.VerbatimEvent]]:

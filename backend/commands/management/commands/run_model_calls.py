@@ -11,6 +11,7 @@ import uvloop
 from django.core.management.base import BaseCommand, CommandError
 
 from backend import bootstrap
+from backend.bootstrap.database_rights import warn_of_rights
 from backend.model_calls.worker import ModelCallWorker
 
 
@@ -18,6 +19,7 @@ class Command(BaseCommand):
     help = "Take requested model calls, stream their replies and record them. Ends cleanly on SIGTERM."
 
     def handle(self, *args: Any, **options: Any) -> None:
+        warn_of_rights(bootstrap.database_url())
         try:
             uvloop.run(work_until_told())
         except* psycopg.errors.UndefinedTable as group:

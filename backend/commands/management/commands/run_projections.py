@@ -12,6 +12,7 @@ from typing import Any, Final
 from django.core.management.base import BaseCommand, CommandError
 
 from backend import bootstrap
+from backend.bootstrap.database_rights import warn_of_rights
 from backend.bootstrap.transparency import log_keys, outlets
 from backend.commands.plain_errors import plain_database_errors
 from backend.transparency.keeper import keep
@@ -32,6 +33,7 @@ class Command(BaseCommand):
 
         for wanted in (signal.SIGTERM, signal.SIGINT):
             signal.signal(wanted, stop)
+        warn_of_rights(bootstrap.database_url())
         with plain_database_errors(), _log_kept(stop_event):
             worker.run(stop_event, database_url=bootstrap.database_url())
 

@@ -14,11 +14,13 @@ from django.core.management.base import BaseCommand, CommandError
 
 from backend import bootstrap
 from backend.audit.verify import (
+    ERASED,
     IDENTICAL,
     MISMATCH,
     MISSING,
     OPAQUE,
     Finding,
+    erased,
     missing,
     verify_alone,
     verify_calls,
@@ -29,12 +31,13 @@ from backend.commands.printable import printable
 from backend.commands.verify_coverage import verify_coverage
 from backend.commands.verify_log import add_arguments as add_log_arguments
 from backend.commands.verify_log import verify_log
-from backend.domain.errors import UnknownConversation, UnknownModelCall
+from backend.domain.errors import ConversationIsErased, UnknownConversation, UnknownModelCall
+from backend.domain.events import ErasedEvent
 from backend.event_store.bulk import BulkReader
 from backend.event_store.codec import UnreadableEvent
 from backend.prompting.build import CannotRebuildPrompt
 
-_UNREADABLE: Final = (UnreadableEvent, UnknownConversation, CannotRebuildPrompt)
+_UNREADABLE: Final = (UnreadableEvent, UnknownConversation, ConversationIsErased, CannotRebuildPrompt)
 """Why a conversation cannot be looked at as a whole."""
 
 
@@ -77,6 +80,8 @@ class Command(BaseCommand):
             total = reader.count_calls() if options["all"] else 0
             meter = Meter("prompts", sys.stderr, unit="calls")
             try:
+                self._erasures = reader.erasures()
+                self._erased_calls = {call for calls in self._erasures.values() for call in calls}
                 for findings in self._findings(reader, options):
                     for finding in findings:
                         counts[finding.verdict] += 1
@@ -123,13 +128,18 @@ class Command(BaseCommand):
             for call_id, call in reader.all_calls():
                 if call_id in reached:
                     continue
-                if isinstance(call, UnreadableEvent):
+                if isinstance(call, ErasedEvent):
+                    yield [erased(call_id, self._erased_calls)]
+                elif isinstance(call, UnreadableEvent):
                     self._unreadable.append(f"call {call_id}: {call}")
                 elif call.conversation_id not in not_read:
                     yield [verify_alone(call)]
 
     def _of_conversation(self, reader: BulkReader, conversation_id: UUID) -> tuple[list[Finding], set[UUID]]:
         """The findings, and which calls the conversation names of which there is a record."""
+        if conversation_id in self._erasures:
+            calls = self._erasures[conversation_id]
+            return [erased(call_id, calls) for call_id in calls], set(calls)
         found = reader.read(conversation_id)
         findings = verify_calls(conversation_id, found.prompts, found.calls)
         self._unreadable += [f"call {call_id}: {error}" for call_id, error in found.unreadable.items()]
@@ -145,6 +155,8 @@ class Command(BaseCommand):
         call = reader.call(call_id)
         if call is None:
             raise UnknownModelCall(call_id)
+        if isinstance(call, ErasedEvent):
+            return [erased(call_id, self._erased_calls)]
         if call.conversation_id is None:
             return [verify_alone(call)]
         findings, _ = self._of_conversation(reader, call.conversation_id)
@@ -162,7 +174,12 @@ def _summary(counts: Counter[str], unreadable: int, seconds: float) -> str:
     parts = [f"{counts[IDENTICAL]:,} identical"]
     parts += [
         f"{counts[verdict]:,} {name}"
-        for verdict, name in ((MISMATCH, "different"), (MISSING, "missing"), (OPAQUE, "opaque"))
+        for verdict, name in (
+            (MISMATCH, "different"),
+            (MISSING, "missing"),
+            (OPAQUE, "opaque"),
+            (ERASED, "erased"),
+        )
         if counts[verdict]
     ]
     if unreadable:

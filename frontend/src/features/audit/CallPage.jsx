@@ -7,7 +7,7 @@ import { Link, useLocation, useParams } from 'react-router';
 
 import { asProblem } from '../../api/problems.js';
 import { NotFoundPage } from '../../app/NotFoundPage.jsx';
-import { PageHead } from '../../app/PageHead.jsx';
+import { ScrollingPage } from '../../app/ScrollingPage.jsx';
 import { Button } from '../../ui/Button.jsx';
 import { RetryIcon } from '../../ui/icons.jsx';
 import { Seal } from '../../ui/Marks.jsx';
@@ -34,19 +34,14 @@ export default function CallPage() {
   const gone = call.error && !call.data && [400, 404].includes(asProblem(call.error).status);
   if (gone) return <NotFoundPage what="model call" />;
   return (
-    <main className={styles.main} id="main">
-      <PageHead title="" documentTitle="Model call" />
-      <div className={styles.scroll}>
-        <div className={styles.column}>
-          <Link className={styles.back} to={{ pathname: '/audit/calls', search: state?.ledger ?? '' }}>
-            All model calls
-          </Link>
-          {call.isPending && <p className={styles.quiet}>Reading the call…</p>}
-          {call.isError && <Failure query={call} />}
-          {call.data && <Call key={id} call={call.data} readAt={call.dataUpdatedAt} />}
-        </div>
-      </div>
-    </main>
+    <ScrollingPage documentTitle="Model call" className={styles.column}>
+      <Link className={styles.back} to={{ pathname: '/audit/calls', search: state?.ledger ?? '' }}>
+        All model calls
+      </Link>
+      {call.isPending && <p className={styles.quiet}>Reading the call…</p>}
+      {call.isError && <Failure query={call} />}
+      {call.data && <Call key={id} call={call.data} readAt={call.dataUpdatedAt} />}
+    </ScrollingPage>
   );
 }
 
@@ -60,15 +55,17 @@ function Call({ call, readAt }) {
         <div className={styles.first}>
           <section className={styles.said} aria-labelledby="call-said">
             <h2 id="call-said">What was said</h2>
-            <WhatWasSaid call={call} own={own} />
+            {call.erased ? <Erased erased={call.erased} /> : <WhatWasSaid call={call} own={own} />}
           </section>
-          <section className={factStyles.facts} aria-label="How it went">
-            <CallAttempts call={call} readAt={readAt} />
-            <CallEvents call={call} />
-          </section>
+          {!call.erased && (
+            <section className={factStyles.facts} aria-label="How it went">
+              <CallAttempts call={call} readAt={readAt} />
+              <CallEvents call={call} />
+            </section>
+          )}
         </div>
         <section className={`${styles.second} ${factStyles.facts}`} aria-label="Facts">
-          <CallSettings call={call} />
+          {!call.erased && <CallSettings call={call} />}
           <CallOrigin call={call} />
         </section>
       </div>
@@ -104,7 +101,7 @@ function Headline({ call, own }) {
       {facts.length > 0 && <p className={styles.about}>{facts.join(' · ')}</p>}
       {call.error && <p className={styles.error}>{call.error.message}</p>}
       <nav className={styles.links} aria-label="This call elsewhere">
-        {own && call.conversation_id && (
+        {own && call.conversation_id && !call.erased && (
           <Link to={`/c/${call.conversation_id}${call.reply_id ? `?message=${call.reply_id}` : ''}`}>
             {call.reply_id ? 'Show it in its conversation' : 'Open its conversation'}
           </Link>
@@ -124,6 +121,18 @@ function Headline({ call, own }) {
         </Suspense>
       )}
     </header>
+  );
+}
+
+/** @param {{erased: NonNullable<ModelCall['erased']>}} props */
+function Erased({ erased }) {
+  return (
+    <div className={styles.gate}>
+      <p>
+        Erased on <time dateTime={erased.at}>{exactTime(erased.at)}</time> by {erased.by}: {erased.reason}
+      </p>
+      <p>What was sent and answered is gone for good. The log still proves that this call was recorded.</p>
+    </div>
   );
 }
 

@@ -237,3 +237,15 @@ describe('somebody else’s call', () => {
     expect(screen.queryByText('Why is the sky blue?')).toBeNull();
   });
 });
+
+test('a call whose conversation was erased says who did it and why, and asks for nothing', async () => {
+  const erased = { at: '2026-03-11T10:00:00Z', by: 'operator ada', reason: 'asked for by its owner' };
+  vi.mocked(calls.fetchCall).mockResolvedValue({ ...CALL, erased, body_sha256: '', builder: '', attempts: [], events: [] });
+  open();
+  expect(await screen.findByText(/by operator ada: asked for by its owner/)).toBeInTheDocument();
+  expect(calls.fetchPrompt).not.toHaveBeenCalled();
+  expect(calls.fetchReplyEvents).not.toHaveBeenCalled();
+  expect(screen.queryByRole('button', { name: 'Replay this call…' })).toBeNull();
+  expect(screen.queryByRole('link', { name: 'Show it in its conversation' })).toBeNull();
+  expect(screen.queryByText(/0 bytes/)).toBeNull();
+});

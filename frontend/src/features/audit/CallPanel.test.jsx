@@ -43,7 +43,7 @@ const CALL = {
   owner_id: 'ada', conversation_id: 'c1', reply_id: 'r2', purpose: 'reply', source: 'browser', model: 'small',
   requested_at: '2026-03-10T09:00:00Z', started_at: '2026-03-10T09:00:01Z', ended_at: '2026-03-10T09:00:04Z',
   outcome: 'complete', cancel_requested: false, duration_ms: 3000, first_token_ms: 1000,
-  usage: { prompt_tokens: 1200, completion_tokens: 40 }, usage_source: 'runner', finish_reason: 'stop', error: null,
+  usage: { prompt_tokens: 1200, completion_tokens: 40 }, usage_source: 'runner', finish_reason: 'stop', error: null, erased: null,
   version: 3, params: { temperature: '0.7', stop: ['END'] }, leaf_id: 'm2', conversation_version: 6, builder: 'chat/1',
   serializer: 'jcs-rfc8785/1', trimming: null, body_sha256: 'rebuilt-digest', body_length: 321, chunk_count: 12,
   delivered_characters: 99, response_id: 'chatcmpl-1', response_model: 'small-q4', system_fingerprint: 'fp',

@@ -1,7 +1,7 @@
 /** Pure: a recorded request as a command for a terminal, with exactly the recorded bytes as its body. */
 
-/** @param {string} text */
-const quoted = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
+/** As one word for a shell. @param {string} text */
+export const quoted = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
 
 /**
  * The body goes through a pipe: as an argument of curl, a long one would be refused by the system.

@@ -90,10 +90,14 @@ export function measureFacts(call) {
 
 /** @param {ModelCall} call */
 export function originFacts(call) {
-  return known([
+  const places = known([
     ['Call', call.id],
     ['Reply', call.reply_id],
     ['Conversation', call.conversation_id],
+  ]);
+  if (call.erased) return places;
+  return known([
+    ...places,
     ['As of version', String(call.conversation_version)],
     ['Last message sent', call.leaf_id],
     ['Built by', `${call.builder}, ${call.serializer}`],

@@ -11,7 +11,7 @@ import { withoutRunner } from '../composer/models.js';
  * @returns {call is ModelCall & {conversation_id: string, reply_id: string}}
  */
 export function canBeReplayed(call) {
-  return call.conversation_id !== null && call.reply_id !== null && call.outcome !== 'pending';
+  return call.conversation_id !== null && call.reply_id !== null && call.outcome !== 'pending' && !call.erased;
 }
 
 /**

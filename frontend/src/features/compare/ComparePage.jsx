@@ -4,7 +4,7 @@ import { Link, useParams, useSearchParams } from 'react-router';
 
 import { asProblem } from '../../api/problems.js';
 import { NotFoundPage } from '../../app/NotFoundPage.jsx';
-import { PageHead } from '../../app/PageHead.jsx';
+import { ScrollingPage } from '../../app/ScrollingPage.jsx';
 import { Button } from '../../ui/Button.jsx';
 import { Notice } from '../../ui/Field.jsx';
 import { allLeaves } from '../branches/tree/shape.js';
@@ -54,44 +54,39 @@ export default function ComparePage() {
 
   const title = conversation.data?.title ?? '';
   return (
-    <main className={styles.main} id="main">
-      <PageHead title={title} documentTitle={`Compare branches${title ? ` · ${title}` : ''}`} />
-      <div className={styles.scroll}>
-        <div className={styles.column}>
-          <Link className={styles.back} to={`/c/${id}`}>
-            Back to the conversation
-          </Link>
-          <h1>Compare branches</h1>
-          {tree.isError && (
-            <Notice>
-              <p>{asProblem(tree.error).message}</p>
-              <Button onClick={() => void tree.refetch()}>Retry</Button>
-            </Notice>
-          )}
-          {tree.isPending && <p className={styles.quiet}>Reading the branches…</p>}
-          {tree.data && ends.length < 2 && (
-            <p className={styles.quiet}>
-              This conversation has one branch. Edit a message, ask for another reply or run the branch again, and there
-              are two to compare.
-            </p>
-          )}
-          {tree.data && ends.length >= 2 && (
-            <>
-              <BranchPicker
-                leaves={leaves}
-                selectedLeafId={selected}
-                replays={replays.data ?? []}
-                left={left}
-                right={right}
-                onChoose={choose}
-              />
-              <ReplayList conversationId={id} replays={replays.data ?? []} nameOf={nameOf} />
-              <Comparison key={`${left} ${right}`} conversationId={id} left={left} right={right} nameOf={nameOf} />
-            </>
-          )}
-        </div>
-      </div>
-    </main>
+    <ScrollingPage title={title} documentTitle={`Compare branches${title ? ` · ${title}` : ''}`} className={styles.column}>
+      <Link className={styles.back} to={`/c/${id}`}>
+        Back to the conversation
+      </Link>
+      <h1>Compare branches</h1>
+      {tree.isError && (
+        <Notice>
+          <p>{asProblem(tree.error).message}</p>
+          <Button onClick={() => void tree.refetch()}>Retry</Button>
+        </Notice>
+      )}
+      {tree.isPending && <p className={styles.quiet}>Reading the branches…</p>}
+      {tree.data && ends.length < 2 && (
+        <p className={styles.quiet}>
+          This conversation has one branch. Edit a message, ask for another reply or run the branch again, and there
+          are two to compare.
+        </p>
+      )}
+      {tree.data && ends.length >= 2 && (
+        <>
+          <BranchPicker
+            leaves={leaves}
+            selectedLeafId={selected}
+            replays={replays.data ?? []}
+            left={left}
+            right={right}
+            onChoose={choose}
+          />
+          <ReplayList conversationId={id} replays={replays.data ?? []} nameOf={nameOf} />
+          <Comparison key={`${left} ${right}`} conversationId={id} left={left} right={right} nameOf={nameOf} />
+        </>
+      )}
+    </ScrollingPage>
   );
 }
 

@@ -95,7 +95,9 @@ function CallCards({ rows, withUser, placeOf, keys }) {
             <Outcome row={row} />
           </span>
           <span className={styles.cardPlace}>
-            {[withUser && nameOfSomebody(row.user, row.owner_id), placeOf(row)].filter(Boolean).join(' · ')}
+            {withUser && <bdi>{nameOfSomebody(row.user, row.owner_id)}</bdi>}
+            {withUser && ' · '}
+            <bdi>{placeOf(row)}</bdi>
           </span>
           <span className={styles.cardFacts}>
             <span>
@@ -152,7 +154,7 @@ function ModelName({ model }) {
 function Whole({ text, title = text, second = false }) {
   return (
     <span className={second ? `${styles.whole} ${styles.second}` : styles.whole} title={title}>
-      {text}
+      <bdi>{text}</bdi>
     </span>
   );
 }
@@ -165,6 +167,7 @@ function Outcome({ row }) {
       <span>
         {OUTCOMES[row.outcome] ?? row.outcome}
         {row.error && <span className={styles.second}>{row.error.code.replaceAll('_', ' ')}</span>}
+        {row.erased && <span className={styles.second}>erased</span>}
       </span>
     </span>
   );

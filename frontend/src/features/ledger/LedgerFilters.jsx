@@ -88,7 +88,7 @@ export function LedgerFilters({ filters, onChange, onClear, offers, withUser }) 
                   aria-label={`Remove filter: ${words}`}
                   onClick={() => takeAway(() => onChange({ [filter.name]: '' }))}
                 >
-                  {words}
+                  <span title={words}>{words}</span>
                   <CloseIcon />
                 </button>
               </li>
@@ -143,7 +143,11 @@ function FilterForm({ id, filters, offers, withUser, onChange }) {
   const submit = (event) => {
     event.preventDefault();
     const form = new FormData(event.currentTarget);
-    onChange(Object.fromEntries(typed.map((filter) => [filter.name, fromTyped(filter, String(form.get(filter.name) ?? ''))])));
+    onChange(
+      Object.fromEntries(
+        typed.map((filter) => [filter.name, fromTyped(filter, String(form.get(filter.name) ?? ''), filters[filter.name])]),
+      ),
+    );
   };
   return (
     <form id={id} className={styles.form} aria-label="More filters" onSubmit={submit}>

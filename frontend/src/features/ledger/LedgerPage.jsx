@@ -7,7 +7,7 @@ import { useNavigationType, useSearchParams } from 'react-router';
 
 import { ledgerExportAddress } from '../../api/audit.js';
 import { asProblem } from '../../api/problems.js';
-import { PageHead } from '../../app/PageHead.jsx';
+import { ScrollingPage } from '../../app/ScrollingPage.jsx';
 import { useSession } from '../../auth/session.js';
 import { announce } from '../../ui/announcer.jsx';
 import { Button, IconButton } from '../../ui/Button.jsx';
@@ -18,7 +18,7 @@ import { MoreButton } from '../../ui/MoreButton.jsx';
 import { useModels } from '../composer/models.js';
 import { useConversationList } from '../conversations/queries.js';
 import { Calls } from './Calls.jsx';
-import { filtersOf, searchWith } from './filters.js';
+import { filtersOf, refusalInWords, searchWith } from './filters.js';
 import { LedgerFilters } from './LedgerFilters.jsx';
 import styles from './LedgerPage.module.css';
 import { lastOpened } from './opened.js';
@@ -40,61 +40,58 @@ export default function LedgerPage() {
   useCountAnnounced(ledger);
   const content = useBackWhereOneWas(ledger.rows.length > 0);
   const filtered = Object.keys(filters).length > 0;
+  // A refusal would reach nobody: the browser only says that the file could not be had.
+  const mayExport = !ledger.isError && (filtered || !ledger.isSuccess || ledger.rows.length > 0);
   const clear = () => setSearch(new URLSearchParams());
 
   /** @param {LedgerRow} row */
   const placeOf = ({ conversation_id: id }) => (id === null ? 'None' : titles.get(id) || `Conversation ${shortId(id)}`);
 
   return (
-    <main className={styles.main} id="main">
-      <PageHead title="" documentTitle="Model calls" />
-      <div className={styles.scroll}>
-        <div className={styles.column} ref={content}>
-          <div className={styles.head}>
-            <h1>Model calls</h1>
-            <IconButton label="Refresh" onClick={() => void ledger.refetch()}>
-              <RetryIcon />
-            </IconButton>
-            <ExportMenu filters={filters} />
-          </div>
-          <p className={styles.about}>
-            {seesAll
-              ? 'Everybody’s calls to models, also those that failed or were stopped. What was said in them is shown only on request, and its owner sees that it was.'
-              : 'Every call to a model that was made for you, also those that failed or were stopped.'}
-          </p>
-          <LedgerFilters
-            filters={filters}
-            offers={offers}
-            withUser={seesAll}
-            onChange={(change) => setSearch(searchWith(filters, change))}
-            onClear={clear}
-          />
-          {ledger.isError && <Refused error={ledger.error} onRetry={() => void ledger.refetch()} onClear={filtered ? clear : null} />}
-          {ledger.isPending && !ledger.isError && <p className={styles.quiet}>Reading the ledger…</p>}
-          {ledger.isSuccess && !ledger.isPlaceholderData && ledger.rows.length === 0 && (
-            <div className={styles.empty}>
-              <p>{filtered ? 'No call fits these filters.' : 'No model has been called yet. The first message makes the first call.'}</p>
-              {filtered && <Button onClick={clear}>Clear all filters</Button>}
-            </div>
-          )}
-          {ledger.rows.length > 0 && (
-            <div aria-busy={ledger.isPlaceholderData}>
-              <Calls rows={ledger.rows} withUser={seesAll} placeOf={placeOf} />
-            </div>
-          )}
-          {!ledger.isPlaceholderData && (
-            <MoreButton query={ledger} label="Show earlier calls" entries="[data-row]" className={styles.more} />
-          )}
-        </div>
+    <ScrollingPage documentTitle="Model calls" className={styles.column} ref={content}>
+      <div className={styles.head}>
+        <h1>Model calls</h1>
+        <IconButton label="Refresh" onClick={() => void ledger.refetch()}>
+          <RetryIcon />
+        </IconButton>
+        {mayExport && <ExportMenu filters={filters} />}
       </div>
-    </main>
+      <p className={styles.about}>
+        {seesAll
+          ? 'Everybody’s calls to models, also those that failed or were stopped. What was said in them is shown only on request, and its owner sees that it was.'
+          : 'Every call to a model that was made for you, also those that failed or were stopped.'}
+      </p>
+      <LedgerFilters
+        filters={filters}
+        offers={offers}
+        withUser={seesAll}
+        onChange={(change) => setSearch(searchWith(filters, change))}
+        onClear={clear}
+      />
+      {ledger.isError && <Refused error={ledger.error} onRetry={() => void ledger.refetch()} onClear={filtered ? clear : null} />}
+      {ledger.isPending && !ledger.isError && <p className={styles.quiet}>Reading the ledger…</p>}
+      {ledger.isSuccess && !ledger.isPlaceholderData && ledger.rows.length === 0 && (
+        <div className={styles.empty}>
+          <p>{filtered ? 'No call fits these filters.' : 'No model has been called yet. The first message makes the first call.'}</p>
+          {filtered && <Button onClick={clear}>Clear all filters</Button>}
+        </div>
+      )}
+      {ledger.rows.length > 0 && (
+        <div aria-busy={ledger.isPlaceholderData}>
+          <Calls rows={ledger.rows} withUser={seesAll} placeOf={placeOf} />
+        </div>
+      )}
+      {!ledger.isPlaceholderData && (
+        <MoreButton query={ledger} label="Show earlier calls" entries="[data-row]" className={styles.more} />
+      )}
+    </ScrollingPage>
   );
 }
 
 /** @param {{error: unknown, onRetry: () => void, onClear: (() => void)|null}} props */
 function Refused({ error, onRetry, onClear }) {
   const { message, fields, status } = asProblem(error);
-  const refused = Object.values(fields).flat().join(' ');
+  const refused = refusalInWords(fields);
   return (
     <div className={styles.trouble}>
       <Notice>

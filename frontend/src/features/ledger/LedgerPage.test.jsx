@@ -178,6 +178,18 @@ describe('the filters', () => {
     expect(await screen.findByRole('button', { name: 'Remove filter: User: bob@example.org' })).toBeInTheDocument();
   });
 
+  test('that cannot be, or a ledger without calls, offer no export', async () => {
+    const offer = () => screen.queryByRole('button', { name: 'Export these calls' });
+    vi.mocked(api.fetchLedger).mockRejectedValueOnce(new Problem({ status: 400, code: 'invalid', message: 'No such outcome.' }));
+    vi.mocked(api.fetchLedger).mockResolvedValue(page([]));
+    const { user } = open('/audit/calls?outcome=splendid');
+    await screen.findByRole('alert');
+    expect(offer()).not.toBeInTheDocument();
+    await user.click(within(/** @type {HTMLElement} */ (screen.getByRole('alert').parentElement)).getByRole('button', { name: 'Clear all filters' }));
+    await screen.findByText(/No model has been called yet/);
+    expect(offer()).not.toBeInTheDocument();
+  });
+
   test('go along into an export', async () => {
     const { user } = open('/audit/calls?outcome=failed');
     await user.click(await screen.findByRole('button', { name: 'Export these calls' }));

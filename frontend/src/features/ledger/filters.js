@@ -81,10 +81,29 @@ export function filterInWords({ name, label, kind, choices }, value, nameOf) {
   return `${label}: ${value}`;
 }
 
+/** Written by hand without a time zone, a moment is taken as UTC, as the server takes it. */
+const WITHOUT_ZONE = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.,]\d+)?)?$/;
+
+/** @param {string} at */
+const timeOf = (at) => new Date(WITHOUT_ZONE.test(at) ? `${at}Z` : at);
+
 /** @param {string} at RFC 3339 */
 function momentInWords(at) {
-  const time = new Date(at);
+  const time = timeOf(at);
   return Number.isNaN(time.getTime()) ? at : time.toLocaleString([], { dateStyle: 'medium', timeStyle: 'short' });
+}
+
+/**
+ * What the server refuses, with the filter that it is about.
+ * @param {Record<string, string[]>} fields
+ */
+export function refusalInWords(fields) {
+  return Object.entries(fields)
+    .map(([field, texts]) => {
+      const label = FILTERS.find(({ name }) => name === field)?.label;
+      return label ? `${label}: ${texts.join(' ')}` : texts.join(' ');
+    })
+    .join(' ');
 }
 
 /**
@@ -96,7 +115,7 @@ export function asTyped({ kind }, value) {
   if (!value) return '';
   if (kind === 'ms') return /^\d+$/.test(value) ? String(Number(value) / 1000) : value;
   if (kind !== 'time') return value;
-  const time = new Date(value);
+  const time = timeOf(value);
   if (Number.isNaN(time.getTime())) return '';
   // As the clock on the wall says it: that is what such a field holds.
   const local = new Date(time.getTime() - time.getTimezoneOffset() * 60_000);
@@ -107,10 +126,13 @@ export function asTyped({ kind }, value) {
  * What was typed into a field, as the server is asked.
  * @param {Filter} filter
  * @param {string} typed
+ * @param {string} [before] what was asked until now: a field shows no seconds, and must not lose them when it is left alone
  */
-export function fromTyped({ kind }, typed) {
+export function fromTyped(filter, typed, before = '') {
+  const { kind } = filter;
   const text = typed.trim();
   if (!text) return '';
+  if (text === asTyped(filter, before)) return before;
   if (kind === 'ms') {
     const value = Number(text.replace(',', '.'));
     return Number.isFinite(value) && value >= 0 ? String(Math.round(value * 1000)) : '';

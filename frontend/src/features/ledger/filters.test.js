@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
-import { FILTERS, asTyped, filterInWords, filtersOf, fromTyped, searchWith } from './filters.js';
+import { FILTERS, asTyped, filterInWords, filtersOf, fromTyped, refusalInWords, searchWith } from './filters.js';
 
 /** @param {string} name */
 const named = (name) => /** @type {import('./filters.js').Filter} */ (FILTERS.find((filter) => filter.name === name));
@@ -48,6 +48,12 @@ describe('a filter in words', () => {
   });
 });
 
+test('a refusal says which filter it is about', () => {
+  expect(refusalInWords({ created_after: ['Enter a valid date/time.'], cursor: ['It is no cursor.'] })).toBe(
+    'After: Enter a valid date/time. It is no cursor.',
+  );
+});
+
 describe('what is typed', () => {
   test('in seconds is asked for in milliseconds, and comes back in seconds', () => {
     const filter = named('first_token_ms_max');
@@ -55,6 +61,20 @@ describe('what is typed', () => {
     expect(asTyped(filter, '1500')).toBe('1.5');
     expect(fromTyped(filter, '-1')).toBe('');
     expect(fromTyped(filter, '')).toBe('');
+  });
+
+  test('is the same as before where a field was left alone, also what the field does not show', () => {
+    const moment = '2026-03-10T09:30:17.250Z';
+    const filter = named('created_after');
+    expect(fromTyped(filter, asTyped(filter, moment), moment)).toBe(moment);
+    expect(fromTyped(filter, '2026-03-10T10:31', moment)).not.toBe(moment);
+    expect(fromTyped(filter, '', moment)).toBe('');
+  });
+
+  test('by hand into the address, without a time zone, is UTC as it is for the server', () => {
+    const filter = named('created_after');
+    expect(asTyped(filter, '2026-03-10T09:30')).toBe(asTyped(filter, '2026-03-10T09:30Z'));
+    expect(filterInWords(filter, '2026-03-10 09:30:10', nameOf)).toBe(filterInWords(filter, '2026-03-10T09:30:10Z', nameOf));
   });
 
   test('as a moment of the reader’s own clock is the same moment everywhere', () => {

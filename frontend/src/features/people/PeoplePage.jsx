@@ -7,7 +7,7 @@ import { Link, useSearchParams } from 'react-router';
 
 import { asProblem } from '../../api/problems.js';
 import { NotFoundPage } from '../../app/NotFoundPage.jsx';
-import { PageHead } from '../../app/PageHead.jsx';
+import { ScrollingPage } from '../../app/ScrollingPage.jsx';
 import { useSession } from '../../auth/session.js';
 import { announce } from '../../ui/announcer.jsx';
 import { Button } from '../../ui/Button.jsx';
@@ -23,23 +23,18 @@ export default function PeoplePage() {
   const mayDecide = useSession((session) => Boolean(session.user?.is_staff));
   if (!mayDecide) return <NotFoundPage />;
   return (
-    <main className={styles.main} id="main">
-      <PageHead title="" documentTitle="People" />
-      <div className={styles.scroll}>
-        <div className={styles.column}>
-          <Link className={styles.back} to="/settings">
-            Settings
-          </Link>
-          <h1>People</h1>
-          <p className={styles.about}>
-            Auditors see everybody’s model calls; when they read what was said in one, its owner sees that. Administrators
-            may do that too, and decide here who may do what. Whoever is deactivated is logged out at once; what they wrote
-            stays.
-          </p>
-          <People />
-        </div>
-      </div>
-    </main>
+    <ScrollingPage documentTitle="People" className={styles.column}>
+      <Link className={styles.back} to="/settings">
+        Settings
+      </Link>
+      <h1>People</h1>
+      <p className={styles.about}>
+        Auditors see everybody’s model calls; when they read what was said in one, its owner sees that. Administrators
+        may do that too, and decide here who may do what. Whoever is deactivated is logged out at once; what they wrote
+        stays.
+      </p>
+      <People />
+    </ScrollingPage>
   );
 }
 

@@ -1,7 +1,7 @@
 /** One line of what can be chosen in the search: a hit, a conversation, an action. */
 import { Link } from 'react-router';
 
-import { NewChatIcon, LedgerIcon, SettingsIcon, KeyboardIcon } from '../../ui/icons.jsx';
+import { KeyIcon, NewChatIcon, LedgerIcon, SettingsIcon, KeyboardIcon } from '../../ui/icons.jsx';
 import { modelName, useModels } from '../composer/models.js';
 import { piecesOf } from './marks.js';
 import styles from './Option.module.css';
@@ -14,7 +14,7 @@ import styles from './Option.module.css';
  */
 
 /** @type {Record<string, import('react').ComponentType>} */
-const ICONS = { new: NewChatIcon, calls: LedgerIcon, settings: SettingsIcon, shortcuts: KeyboardIcon };
+const ICONS = { new: NewChatIcon, calls: LedgerIcon, tokens: KeyIcon, settings: SettingsIcon, shortcuts: KeyboardIcon };
 
 /** @param {{id: string, entry: Entry, active: boolean, onActive: () => void}} props */
 export function Option({ id, entry, active, onActive }) {

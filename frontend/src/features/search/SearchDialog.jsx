@@ -224,6 +224,7 @@ function usePlaces(onGo, onShortcuts) {
       entries: [
         { key: 'new', kind: 'action', label: 'New chat', run: goTo('/') },
         { key: 'calls', kind: 'action', label: 'Model calls', run: goTo('/audit/calls') },
+        { key: 'tokens', kind: 'action', label: 'API tokens', run: goTo('/settings/tokens') },
         { key: 'settings', kind: 'action', label: 'Settings', run: goTo('/settings') },
         { key: 'shortcuts', kind: 'action', label: 'Keyboard shortcuts', run: onShortcuts },
       ],

@@ -91,7 +91,7 @@ describe('with nothing typed', () => {
   test('recent conversations and actions are listed, newest first', async () => {
     await show();
     expect(box()).toHaveFocus();
-    expect(options().map((option) => option.textContent)).toEqual(['Newer', 'Older', 'New chat', 'Model calls', 'Settings', 'Keyboard shortcuts']);
+    expect(options().map((option) => option.textContent)).toEqual(['Newer', 'Older', 'New chat', 'Model calls', 'API tokens', 'Settings', 'Keyboard shortcuts']);
     expect(screen.getByRole('group', { name: 'Recent conversations' })).toBeInTheDocument();
     expect(api.searchFor).not.toHaveBeenCalled();
   });

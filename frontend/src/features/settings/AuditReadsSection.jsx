@@ -53,7 +53,7 @@ function nameOfReader({ id, email, display_name: name }) {
 }
 
 /** @param {{reading: AuditReading}} props */
-function Reading({ reading: { reader, at, call_id: callId, conversation_id: conversationId } }) {
+function Reading({ reading: { reader, at, what, call_id: callId, conversation_id: conversationId } }) {
   return (
     <li>
       <strong>{nameOfReader(reader)}</strong>
@@ -62,6 +62,7 @@ function Reading({ reading: { reader, at, call_id: callId, conversation_id: conv
         {callId && <Link to={`/audit/calls/${callId}`}>A model call</Link>}
         {callId && conversationId && ' in '}
         {conversationId && <Link to={`/c/${conversationId}`}>{callId ? 'a conversation' : 'A conversation'}</Link>}
+        {what === 'export' && (conversationId ? ', taken away as a file' : 'What was said in your model calls, taken away as a file')}
       </span>
     </li>
   );

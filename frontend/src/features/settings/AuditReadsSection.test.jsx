@@ -55,6 +55,15 @@ describe('who read my content', () => {
     expect(second?.getByRole('link', { name: 'A conversation' })).toBeInTheDocument();
   });
 
+  test('an export is told as one, with its conversation or for everything', async () => {
+    const exported = { what: 'export', call_id: null };
+    vi.mocked(api.fetchAuditReads).mockResolvedValue(page([reading('1', exported), reading('2', { ...exported, conversation_id: null })]));
+    show();
+    const [first, second] = within(await list()).getAllByRole('listitem');
+    expect(first).toHaveTextContent(/A conversation, taken away as a file$/);
+    expect(second).toHaveTextContent(/What was said in your model calls, taken away as a file$/);
+  });
+
   test('comes page by page', async () => {
     vi.mocked(api.fetchAuditReads).mockImplementation(async (options) => (options?.next ? page([reading('2')]) : page([reading('1')], '/next')));
     const user = show();

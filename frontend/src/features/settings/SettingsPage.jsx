@@ -1,10 +1,10 @@
-/** Settings of the person who is logged in: theme, presets, who read their words, password, leaving. */
+/** Settings of the person who is logged in: theme, presets, tokens, who read their words, password, leaving. */
 import { useState, useSyncExternalStore } from 'react';
 import { Link } from 'react-router';
 
 import { changePassword } from '../../api/account.js';
 import { asProblem } from '../../api/problems.js';
-import { PageHead } from '../../app/PageHead.jsx';
+import { ScrollingPage } from '../../app/ScrollingPage.jsx';
 import { useSession } from '../../auth/session.js';
 import { useLogOut } from '../../auth/useLogOut.js';
 import { Button } from '../../ui/Button.jsx';
@@ -21,65 +21,67 @@ export default function SettingsPage() {
   const user = useSession((session) => session.user);
   const logOut = useLogOut();
   return (
-    <main className={styles.main} id="main">
-      <PageHead title="" documentTitle="Settings" />
-      <div className={styles.scroll}>
-        <div className={styles.column}>
-          <h1>Settings</h1>
-          <section className={styles.section} aria-labelledby="settings-look">
-            <h2 id="settings-look">Appearance</h2>
-            <ThemePicker />
-          </section>
-          <section className={styles.section} aria-labelledby="settings-presets">
-            <h2 id="settings-presets">Presets</h2>
-            <PresetsSection />
-          </section>
-          <section className={styles.section} aria-labelledby="settings-account">
-            <h2 id="settings-account">Account</h2>
-            <dl className={styles.facts}>
-              <dt>Name</dt>
-              <dd>{user?.display_name || 'Not set'}</dd>
-              <dt>Email</dt>
-              <dd>{user?.email}</dd>
-              {user?.is_staff && (
-                <>
-                  <dt>Role</dt>
-                  <dd>Administrator</dd>
-                </>
-              )}
-              {user?.is_auditor && !user.is_staff && (
-                <>
-                  <dt>Role</dt>
-                  <dd>Auditor</dd>
-                </>
-              )}
-            </dl>
-          </section>
+    <ScrollingPage documentTitle="Settings" className={styles.column}>
+      <h1>Settings</h1>
+      <section className={styles.section} aria-labelledby="settings-look">
+        <h2 id="settings-look">Appearance</h2>
+        <ThemePicker />
+      </section>
+      <section className={styles.section} aria-labelledby="settings-presets">
+        <h2 id="settings-presets">Presets</h2>
+        <PresetsSection />
+      </section>
+      <section className={styles.section} aria-labelledby="settings-account">
+        <h2 id="settings-account">Account</h2>
+        <dl className={styles.facts}>
+          <dt>Name</dt>
+          <dd>{user?.display_name || 'Not set'}</dd>
+          <dt>Email</dt>
+          <dd>{user?.email}</dd>
           {user?.is_staff && (
-            <section className={styles.section} aria-labelledby="settings-people">
-              <h2 id="settings-people">People</h2>
-              <p className={styles.about}>Who may come in, who is an auditor, and who is an administrator.</p>
-              <Link className={styles.to} to="/settings/people">
-                Manage people
-              </Link>
-            </section>
+            <>
+              <dt>Role</dt>
+              <dd>Administrator</dd>
+            </>
           )}
-          <section className={styles.section} aria-labelledby="settings-reads">
-            <h2 id="settings-reads">Who read my content</h2>
-            <AuditReadsSection />
-          </section>
-          <section className={styles.section} aria-labelledby="settings-password">
-            <h2 id="settings-password">Password</h2>
-            <PasswordForm email={user?.email ?? ''} />
-          </section>
-          <section className={styles.section} aria-labelledby="settings-leave">
-            <h2 id="settings-leave">This browser</h2>
-            <p className={styles.about}>Drafts and the theme are kept here. Your conversations stay on the server.</p>
-            <Button onClick={() => void logOut()}>Log out</Button>
-          </section>
-        </div>
-      </div>
-    </main>
+          {user?.is_auditor && !user.is_staff && (
+            <>
+              <dt>Role</dt>
+              <dd>Auditor</dd>
+            </>
+          )}
+        </dl>
+      </section>
+      {user?.is_staff && (
+        <section className={styles.section} aria-labelledby="settings-people">
+          <h2 id="settings-people">People</h2>
+          <p className={styles.about}>Who may come in, who is an auditor, and who is an administrator.</p>
+          <Link className={styles.to} to="/settings/people">
+            Manage people
+          </Link>
+        </section>
+      )}
+      <section className={styles.section} aria-labelledby="settings-tokens">
+        <h2 id="settings-tokens">API tokens</h2>
+        <p className={styles.about}>With a token, another program can use the models here, in your name and on record.</p>
+        <Link className={styles.to} to="/settings/tokens">
+          Manage API tokens
+        </Link>
+      </section>
+      <section className={styles.section} aria-labelledby="settings-reads">
+        <h2 id="settings-reads">Who read my content</h2>
+        <AuditReadsSection />
+      </section>
+      <section className={styles.section} aria-labelledby="settings-password">
+        <h2 id="settings-password">Password</h2>
+        <PasswordForm email={user?.email ?? ''} />
+      </section>
+      <section className={styles.section} aria-labelledby="settings-leave">
+        <h2 id="settings-leave">This browser</h2>
+        <p className={styles.about}>Drafts and the theme are kept here. Your conversations stay on the server.</p>
+        <Button onClick={() => void logOut()}>Log out</Button>
+      </section>
+    </ScrollingPage>
   );
 }
 

@@ -106,8 +106,8 @@ function ConversationView({ conversationId }) {
     else chooseForNew(model);
   };
 
-  const gone = [transcript.error, conversation.error].some((error) => error && asProblem(error).status === 404);
-  if (gone || conversation.data?.deleted) return <NotFoundPage what="conversation" />;
+  const missing = [transcript.error, conversation.error].find((error) => error && asProblem(error).status === 404);
+  if (missing || conversation.data?.deleted) return <NotFoundPage what="conversation" why={whyErased(missing)} />;
 
   // Its first message is on its way, or has just been sent: it brings the name.
   const coming = pending.length > 0 || rows.length > 0 || (conversationId !== null && !conversation.data);
@@ -234,4 +234,10 @@ function ConversationView({ conversationId }) {
       )}
     </div>
   );
+}
+
+/** The server's words for a conversation that was erased: when, by whom and why. @param {unknown} error */
+function whyErased(error) {
+  const problem = error ? asProblem(error) : null;
+  return problem?.code === 'conversation_erased' ? problem.message : undefined;
 }
