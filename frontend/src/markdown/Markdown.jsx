@@ -5,15 +5,15 @@
 import { memo, useMemo, useRef } from 'react';
 import ReactMarkdown from 'react-markdown';
 import rehypeSanitize from 'rehype-sanitize';
-import remarkGfm from 'remark-gfm';
 
 import { NOTHING, cutIntoBlocks } from './blocks.js';
 import { CodeBlock } from './CodeBlock.jsx';
 import { components } from './elements.jsx';
+import { gfm } from './gfm.js';
 import { htmlAsText } from './htmlAsText.js';
 import styles from './Markdown.module.css';
 
-const remarkPlugins = [remarkGfm, htmlAsText];
+const remarkPlugins = [gfm, htmlAsText];
 const rehypePlugins = [rehypeSanitize];
 
 const MarkdownBlock = memo(

@@ -7,6 +7,12 @@ import Markdown from './Markdown.jsx';
 const html = (text) => render(<Markdown text={text} />).container;
 
 describe('a model’s Markdown', () => {
+  test('knows GitHub’s other marks: what is struck out, and bare links', () => {
+    html('~~gone~~ see https://example.org/a_b');
+    expect(screen.getByText('gone').tagName).toBe('DEL');
+    expect(screen.getByRole('link', { name: 'https://example.org/a_b' })).toHaveAttribute('href', 'https://example.org/a_b');
+  });
+
   test('keeps tables, lists and task lists', () => {
     html('| a | b |\n|---|---|\n| 1 | 2 |\n\n- [x] done\n- [ ] open');
     expect(screen.getByRole('table')).toBeInTheDocument();

@@ -26,11 +26,11 @@ import { useChangeConversation, useConversation } from '../conversations/queries
 import { useNewSettings } from '../settings/newSettings.js';
 import styles from './ConversationPage.module.css';
 import { EmptyPage } from './EmptyPage.jsx';
-import { Inspector } from './Inspector.jsx';
 import { useEscapeStops, useReplyAnnouncements, useWaitAnnouncements } from './replySignals.js';
 import { Transcript } from './Transcript.jsx';
 
 const RegenerateDialog = lazy(() => import('../branches/RegenerateDialog.jsx'));
+const Inspector = lazy(() => import('./Inspector.jsx'));
 const TreePanel = lazy(() => import('../branches/tree/TreePanel.jsx'));
 const ReplayBar = lazy(() => import('../replay/ReplayBar.jsx'));
 
@@ -212,7 +212,11 @@ function ConversationView({ conversationId }) {
           <p className={styles.hint}>Models make mistakes. Every word is kept.</p>
         </div>
       </main>
-      {inspected && <Inspector callId={inspected} onClose={() => setInspected(null)} />}
+      {inspected && (
+        <Suspense fallback={null}>
+          <Inspector callId={inspected} onClose={() => setInspected(null)} />
+        </Suspense>
+      )}
       {tree !== 'closed' && !inspected && conversationId && (
         <Suspense fallback={null}>
           <TreePanel
