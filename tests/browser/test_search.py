@@ -71,7 +71,15 @@ def test_with_nothing_typed_it_goes_to_recent_conversations_and_actions(
 ) -> None:
     chat.page.keyboard.press("Control+k")
     expect(options(chat.page)).to_have_text(
-        ["Sea voyages", "About gardens", "New chat", "Model calls", "Settings", "Keyboard shortcuts"]
+        [
+            "Sea voyages",
+            "About gardens",
+            "New chat",
+            "Model calls",
+            "API tokens",
+            "Settings",
+            "Keyboard shortcuts",
+        ]
     )
     chat.page.keyboard.press("ArrowDown")
     expect(options(chat.page).nth(1)).to_have_attribute("aria-selected", "true")
