@@ -24,7 +24,7 @@ TOPICS: Final = (REQUESTED, STARTED, *ENDS, REPLY_REQUESTED, REPLY_RECORDED)
 
 @dataclass(frozen=True)
 class CoverageProblem:
-    """kind: attempt, call or reply. detail: for people."""
+    """kind: attempt, call, reply or event (one that cannot be read). detail: for people."""
 
     kind: str
     detail: str
@@ -76,17 +76,24 @@ class CoverageCheck:
         ended: Counter[int] = Counter()
         final: EventRow | None = None
         for event in events:
-            name, payload = name_of(event), _payload(event)
+            name = name_of(event)
             if final is not None:
                 yield CoverageProblem(
                     "call", f"{_where(event)} comes after the final end at position {final.position}."
                 )
+            if name != STARTED and name not in ENDS:
+                continue
+            try:
+                payload = _payload(event, attempt=int) if name == STARTED else _end_of(event)
+            except _Unreadable as error:
+                yield CoverageProblem("event", str(error))
+                continue
             if name == STARTED:
-                started.append(payload.get("attempt", 0))
-            elif name in ENDS:
-                ended[payload.get("attempt", 0)] += 1
+                started.append(payload["attempt"])
+            else:
+                ended[payload["attempt"]] += 1
                 self.ends[name] += 1
-                final = event if payload.get("final") else final
+                final = event if payload["final"] else final
         self.attempts += len(started)
         yield from self._attempts(call_id, started, ended, is_final=final is not None)
         if final is None and call_id in self.queued:
@@ -135,7 +142,11 @@ class CoverageCheck:
                 erased += 1 if name_of(event) == REPLY_REQUESTED else -1
                 self.replies += name_of(event) == REPLY_REQUESTED
                 continue
-            payload = _payload(event)
+            try:
+                payload = _payload(event, reply_id=str, call_id=str)
+            except _Unreadable as error:
+                yield CoverageProblem("event", str(error))
+                continue
             if name_of(event) == REPLY_REQUESTED:
                 requested[payload["reply_id"]] = payload["call_id"]
                 continue
@@ -162,9 +173,28 @@ def name_of(event: EventRow) -> str:
     return event.topic.partition(".")[0]
 
 
-def _payload(event: EventRow) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(event.payload)
+class _Unreadable(Exception):
+    """The payload was changed into something that no event of this kind is."""
+
+
+def _payload(event: EventRow, **fields: type) -> dict[str, Any]:
+    """The stored fields. fields: those that are needed, and what each must be. Raises _Unreadable."""
+    try:
+        found = json.loads(event.payload)
+    except (ValueError, RecursionError) as error:
+        raise _Unreadable(f"{_where(event)} cannot be read: it is not JSON ({error}).") from None
+    if not isinstance(found, dict):
+        raise _Unreadable(f"{_where(event)} cannot be read: it is not a JSON object.")
+    for name, kind in fields.items():
+        if type(found.get(name)) is not kind:
+            raise _Unreadable(
+                f"{_where(event)} cannot be read: its field {name} is {repr(found.get(name))[:60]}, expected {kind.__name__}."
+            )
     return found
+
+
+def _end_of(event: EventRow) -> dict[str, Any]:
+    return _payload(event, attempt=int, final=bool)
 
 
 def _where(event: EventRow) -> str:

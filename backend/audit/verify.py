@@ -24,6 +24,10 @@ OPAQUE: Final = "opaque"
 ERASED: Final = "erased"
 
 
+_NOT_TO_BE_SENT: Final = (ValueError, RecursionError)
+"""What canonical JSON is not made of. No prompt of ours held it, but events that somebody changed may."""
+
+
 @dataclass(frozen=True)
 class Finding:
     """What came of one call. verdict: identical, mismatch, missing, opaque (nothing says what was sent), or erased.
@@ -107,7 +111,7 @@ def _verify(
 ) -> Finding:
     try:
         rebuilt, length = prompts.digest(call.prompt_request)
-    except CannotRebuildPrompt as error:
+    except (CannotRebuildPrompt, *_NOT_TO_BE_SENT) as error:
         detail = f"Stream {conversation_id} does not give it back. {error}"
         return Finding(call.originator_id, MISMATCH, call.body_sha256, "", detail)
     if (rebuilt, length) == (call.body_sha256, call.body_length):

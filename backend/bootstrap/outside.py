@@ -4,13 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from uuid import UUID
 from weakref import WeakKeyDictionary
 
+from django.db import connections
+
 from backend import bootstrap
+from backend.application.ports import Answer
 from backend.application.runner_port import ModelRunner
+from backend.domain.commands import Command
 from backend.model_calls.outside import OutsideWorker
 
 log = logging.getLogger(__name__)
+
+
+def run_and_give_back(command: Command, *, actor: str, correlation_id: UUID | None = None) -> Answer:
+    """As bootstrap.run_command, for the threads of this worker, which no request of Django's ever ends in.
+
+    A command may ask Django's cache which model is the default; a thread that kept the connection for it would take
+    it from the pages of this process for good.
+    """
+    try:
+        return bootstrap.run_command(command, actor=actor, correlation_id=correlation_id)
+    finally:
+        connections.close_all()
 
 
 class OutsideCalls:
@@ -25,7 +42,7 @@ class OutsideCalls:
             store=bootstrap.event_store(),
             conversations=bootstrap.conversations(),
             models=bootstrap.models_seen(),
-            run_command=bootstrap.run_command,
+            run_command=run_and_give_back,
             runners=self._clients,
             runner_limits=self.limits,
         )

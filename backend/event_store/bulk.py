@@ -43,15 +43,15 @@ _CONVERSATIONS = (
     " ORDER BY notification_id LIMIT %s"
 )
 _STREAM = (
-    "SELECT originator_version, topic, state FROM events"
+    "SELECT originator_version, topic, coalesce(state, '') FROM events"
     " WHERE originator_id = %s AND topic = ANY(%s) ORDER BY originator_version"
 )
 _REQUESTS = (
-    "SELECT originator_id, topic, state FROM events"
+    "SELECT originator_id, topic, coalesce(state, '') FROM events"
     " WHERE originator_id = ANY(%s) AND originator_version = 1 AND topic = ANY(%s)"
 )
 _ALL_REQUESTS = (
-    "SELECT notification_id, originator_id, topic, state FROM events"
+    "SELECT notification_id, originator_id, topic, coalesce(state, '') FROM events"
     " WHERE topic = ANY(%s) AND notification_id > %s ORDER BY notification_id LIMIT %s"
 )
 _ERASURES = "SELECT originator_id, originator_version, topic, state FROM events WHERE topic = %s"

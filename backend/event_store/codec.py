@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, get_args, get_origin
@@ -83,14 +83,14 @@ def revive(owner: type, name: str, stored: Any) -> Any:
 def revivers_of(owner: type) -> dict[str, Reviver]:
     """For each field of a dataclass, the function that makes its value from stored JSON."""
     hints = typing.get_type_hints(owner)
-    return {field.name: _reviver(hints[field.name]) for field in dataclasses.fields(owner)}
+    return {field.name: _reviver(hints[field.name], field.name) for field in dataclasses.fields(owner)}
 
 
 def _same(value: Any) -> Any:
     return value
 
 
-def _reviver(hint: Any) -> Reviver:
+def _reviver(hint: Any, name: str) -> Reviver:
     if hint is UUID:
         return parse_uuid
     if hint is datetime:
@@ -98,22 +98,56 @@ def _reviver(hint: Any) -> Reviver:
     if dataclasses.is_dataclass(hint):
         return _dataclass_reviver(typing.cast(type, hint))
     if get_origin(hint) in (typing.Union, types.UnionType):
-        return _union_reviver(hint)
+        return _union_reviver(hint, name)
     if get_origin(hint) is list and dataclasses.is_dataclass(get_args(hint)[0]):
-        return _list_reviver(_dataclass_reviver(get_args(hint)[0]))
-    return _same
+        return _list_reviver(_dataclass_reviver(get_args(hint)[0]), name)
+    kind = _stored_kind(hint)
+    return _same if kind is None else _checked((kind,), name)
 
 
-def _list_reviver(make: Reviver) -> Reviver:
-    return lambda value: [make(item) for item in value]
+def _list_reviver(make: Reviver, name: str) -> Reviver:
+    is_list = _checked((list,), name)
+    return lambda value: [make(item) for item in is_list(value)]
 
 
-def _union_reviver(hint: Any) -> Reviver:
-    revivers = [_reviver(arg) for arg in get_args(hint) if arg is not type(None)]
-    changing = [reviver for reviver in revivers if reviver is not _same]
-    if not changing:
-        return _same
-    if len(revivers) > 1:
+def _stored_kind(hint: Any) -> type | None:
+    """As what a value of this type stands in the JSON; None where it may be anything."""
+    origin = get_origin(hint) or hint
+    if origin in (str, int, bool):
+        return typing.cast(type, origin)
+    if origin in (list, tuple, Sequence):
+        return list
+    return dict if origin in (dict, Mapping) else None
+
+
+def _checked(kinds: tuple[type, ...], name: str) -> Reviver:
+    """The value as it is; whoever changed it into another kind must not get further than this."""
+
+    def same(value: Any) -> Any:
+        if type(value) in kinds:
+            return value
+        expected = " or ".join(_KINDS[kind] for kind in kinds)
+        raise ValueError(f"its field {name} is {repr(value)[:60]}, expected {expected}.")
+
+    return same
+
+
+_KINDS = {
+    str: "a text",
+    int: "a whole number",
+    bool: "true or false",
+    list: "a list",
+    dict: "an object",
+    types.NoneType: "nothing",
+}
+
+
+def _union_reviver(hint: Any, name: str) -> Reviver:
+    kinds = [types.NoneType if arg is types.NoneType else _stored_kind(arg) for arg in get_args(hint)]
+    if all(kind is not None for kind in kinds):
+        return _checked(tuple(kind for kind in kinds if kind is not None), name)
+    changing = [_reviver(arg, name) for arg in get_args(hint) if arg is not types.NoneType]
+    if len(changing) > 1:
         raise TypeError(
             f"The event field type {hint} is ambiguous when read back. Use one type, or that and None."
         )

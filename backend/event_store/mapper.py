@@ -104,7 +104,7 @@ class VerbatimMapper(Mapper[UUID]):
             if payload.keys() != revivers.keys():
                 _refuse(event_class, payload)
             state = {name: make(payload[stored]) for stored, (name, make) in revivers.items()}
-        except (ValueError, TypeError, LookupError, TopicError) as error:
+        except (ValueError, TypeError, AttributeError, LookupError, RecursionError, TopicError) as error:
             raise UnreadableEvent(
                 f"Event {stored_event.originator_version} of stream {stored_event.originator_id} "
                 f"({stored_event.topic}) cannot be read: {error}"

@@ -31,7 +31,7 @@ from backend.model_calls.settling import settle
 
 log = logging.getLogger(__name__)
 
-StopReason = Literal["cancelled", "stopped", "client_gone"]
+StopReason = Literal["cancelled", "stopped", "client_gone", "access_ended"]
 
 
 @dataclass
@@ -192,6 +192,8 @@ class Attempt:
                 return endings.CANCELLED
             case "client_gone":
                 return endings.cancelled_by_leaving(reply)
+            case "access_ended":
+                return endings.cancelled_without_access(reply)
             case _:
                 return endings.interrupted_by_stop(reply)
 

@@ -216,6 +216,14 @@ def cancelled_by_leaving(reply: LiveReply) -> Ending:
     return _ended_early(outcomes.CANCELLED, "client_gone", message, reply)
 
 
+def cancelled_without_access(reply: LiveReply) -> Ending:
+    """Who had asked may not ask any more."""
+    message = (
+        "The API token it was asked with was revoked, or its owner deactivated, before the reply had ended."
+    )
+    return _ended_early(outcomes.CANCELLED, "access_ended", message, reply)
+
+
 def too_long(reply: LiveReply) -> Ending:
     message = (
         f"The reply went beyond {REPLY_LIMIT_CHARACTERS:,} characters and was stopped. Ask for a shorter one."

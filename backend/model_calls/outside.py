@@ -173,13 +173,13 @@ class OutsideShift(Shift):
             self._queued.add(call_id)
         return answer
 
-    def leave(self, call_id: UUID, owner_id: UUID) -> None:
-        """The program has closed its connection."""
+    def leave(self, call_id: UUID, owner_id: UUID, reason: StopReason = "client_gone") -> None:
+        """Nobody waits for the answer any more: the program has closed its connection, or may not hear the rest."""
         if call_id in self._waiting:
-            self._waiting[call_id].ask_to_stop("client_gone")
-            self._keep(asyncio.create_task(self._cancel_waiting(call_id, owner_id)))
+            self._waiting[call_id].ask_to_stop(reason)
+            self._keep(asyncio.create_task(self._cancel_waiting(call_id, owner_id, reason)))
         else:
-            super()._ask_to_stop(call_id, "client_gone")
+            super()._ask_to_stop(call_id, reason)
 
     # ---- the queue --------------------------------------------------------------------------
 
@@ -220,11 +220,11 @@ class OutsideShift(Shift):
                     self._calls.pop(call_id, None)
                     attempt.end_as(endings.CANCELLED)
 
-    async def _cancel_waiting(self, call_id: UUID, owner_id: UUID) -> None:
+    async def _cancel_waiting(self, call_id: UUID, owner_id: UUID, reason: StopReason) -> None:
         command = CancelModelCall(owner_id, call_id)
         with suppress(DomainError, *NOT_NOW):  # then it ends when its turn comes: it is known to be left
             await self._tools.persistence.in_thread(
-                lambda: self._tools.persistence.run_command(command, actor="client gone")
+                lambda: self._tools.persistence.run_command(command, actor=reason.replace("_", " "))
             )
 
     def _store(self, request: RequestOutsideCall) -> OutsideAnswer:

@@ -231,7 +231,12 @@ def _wire_value(name: str, value: ParamValue) -> Any:
     """A stored parameter as it stands in the request: decimal strings become JSON numbers."""
     if isinstance(value, list):
         return value
-    return int(value) if name in INTEGER_PARAMS else float(value)
+    try:
+        return int(value) if name in INTEGER_PARAMS else float(value)
+    except (TypeError, ValueError):
+        raise CannotRebuildPrompt(
+            f"The parameter {name} is recorded as {repr(value)[:60]}, which is no number. Events were changed; check the store."
+        ) from None
 
 
 _BUILDERS: dict[tuple[str, str], Callable[[Sequence[StreamSlice], PromptRequest], Prompt]] = {

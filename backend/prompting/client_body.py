@@ -71,11 +71,11 @@ def body_of_client(request: PromptRequest) -> bytes:
     """The exact bytes that were sent for a program's call. Raises CannotRebuildPrompt."""
     raw_body = request.raw_body
     assert raw_body is not None, "only calls of programs keep what they came with"
-    if request.builder != CLIENT_BUILDER:
-        return raw_body.encode("utf-8")
     try:
+        if request.builder != CLIENT_BUILDER:
+            return raw_body.encode("utf-8")
         return with_model(raw_body, request.model).encode("utf-8")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CannotRebuildPrompt(
             f"The stored copy of the client's request cannot be read: {error}. The event was changed; check the store."
         ) from None

@@ -10,34 +10,30 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from json import loads
-from json.encoder import encode_basestring
 from threading import RLock
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from backend.domain import events as e
 from backend.domain.imported import ImportedContent, reply_content
 from backend.domain.prompt_request import TITLE_BUILDER, PromptRequest
-from backend.prompting.build import (
-    CannotRebuildPrompt,
-    as_sent,
-    check_builder,
-    in_a_circle,
-    request_fields,
-    title_prompt,
-)
-from backend.prompting.canonical import canonical_bytes
+from backend.prompting.build import as_sent, check_builder, in_a_circle, title_prompt
 from backend.prompting.chains import Spoken
-
-if TYPE_CHECKING:
-    from hashlib import _Hash
+from backend.prompting.pieces import (
+    Digested,
+    Frame,
+    KeptMessage,
+    closing,
+    first_kept_of,
+    frame_of,
+    not_in_the_history,
+    not_on_the_branch,
+    piece_of,
+    written,
+)
 
 KEPT_HEADS = 8
 MESSAGE_SIZE = 500
 """About how many bytes of memory a message takes besides its text."""
-_MESSAGES_KEY = b'"messages":[]'
-_BLANK_LINE = rb"\n\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,44 +52,6 @@ class Place:
     version: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Message:
-    """text: as it stands between the quotes of a JSON text. made, since: the versions from which on the
-
-    message and its text are there; a reply's text comes later than the reply.
-    """
-
-    parent_id: UUID | None
-    role: str
-    text: bytes
-    continues: UUID | None
-    made: int
-    since: int
-
-    @property
-    def content(self) -> str:
-        text: str = loads(b'"' + self.text + b'"')
-        return text
-
-
-@dataclass(frozen=True, slots=True)
-class _Digested:
-    """A body up to the end of a message's text, its closing quote not yet written."""
-
-    digest: _Hash
-    length: int
-    role: str
-    since: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Frame:
-    """What stands before and after the messages. head ends inside the system message's text."""
-
-    head: bytes
-    tail: bytes
-
-
 class BranchPrompts:
     """The messages of one conversation, in the form in which prompts need them.
 
@@ -105,9 +63,9 @@ class BranchPrompts:
         self.version = 0
         self.size = 0
         self._base = base
-        self._messages: dict[UUID, _Message] = {}
+        self._messages: dict[UUID, KeptMessage] = {}
         self._system_prompts: list[tuple[int, str]] = []
-        self._digested: dict[tuple[bytes, UUID | None], dict[UUID, _Digested]] = {}
+        self._digested: dict[tuple[bytes, UUID | None], dict[UUID, Digested]] = {}
         # What was said, where that is more than the text that prompts hold of it.
         self._said: dict[UUID, tuple[str, ImportedContent]] = {}
         self._chains: dict[UUID, bytes] = {}
@@ -179,9 +137,9 @@ class BranchPrompts:
         made: int,
         since: int,
     ) -> None:
-        text = encode_basestring(content)[1:-1].encode("utf-8")
+        text = written(message_id, content)
         self.size += len(text) + MESSAGE_SIZE
-        self._messages[message_id] = _Message(parent_id, role, text, continues, made, since)
+        self._messages[message_id] = KeptMessage(parent_id, role, text, continues, made, since)
 
     def _forget_digests_with(self, reply_id: UUID) -> None:
         """Digests made while a reply had no text; seldom any, since a pending reply is answered by nobody."""
@@ -209,10 +167,10 @@ class BranchPrompts:
             built = self.build(request)
             return built.body_sha256, len(built.body)
         frame = self._frame(request)
-        messages = self._digested_to(frame, request.leaf_id, _first_kept(request))
+        messages = self._digested_to(frame, request.leaf_id, first_kept_of(request))
         if messages.since > request.version:
             messages = self._digested_as_of(frame, request)
-        end = _closing(messages.role) + frame.tail
+        end = closing(messages.role) + frame.tail
         digest = messages.digest.copy()
         digest.update(end)
         return digest.hexdigest(), messages.length + len(end)
@@ -226,9 +184,9 @@ class BranchPrompts:
         frame = self._frame(request)
         pieces, role = [frame.head], "system"
         for message in self._kept(request):
-            piece, role = _piece(message, role)
+            piece, role = piece_of(message, role)
             pieces.append(piece)
-        pieces.append(_closing(role) + frame.tail)
+        pieces.append(closing(role) + frame.tail)
         body = b"".join(pieces)
         return PromptBytes(body, hashlib.sha256(body).hexdigest())
 
@@ -271,11 +229,11 @@ class BranchPrompts:
         """Whether two requests' bodies begin with the same bytes, up to where their branches part."""
         if TITLE_BUILDER in (one.builder, other.builder):
             return False
-        return self._frame(one).head == self._frame(other).head and _first_kept(one) == _first_kept(other)
+        return self._frame(one).head == self._frame(other).head and first_kept_of(one) == first_kept_of(other)
 
     def length_up_to(self, request: PromptRequest, message_id: UUID) -> int:
         """How many bytes of a request's body lie before the end of a message's text."""
-        return self._digested_to(self._frame(request), message_id, _first_kept(request)).length
+        return self._digested_to(self._frame(request), message_id, first_kept_of(request)).length
 
     def system_prompt_at(self, version: int) -> str:
         """The system prompt in force at a version of the conversation."""
@@ -286,21 +244,18 @@ class BranchPrompts:
 
     # ---- inside -----------------------------------------------------------------------------
 
-    def _frame(self, request: PromptRequest) -> _Frame:
+    def _frame(self, request: PromptRequest) -> Frame:
         system_prompt = request.system_prompt
         if system_prompt is None:
             system_prompt = self.system_prompt_at(request.version)
-        around = canonical_bytes(request_fields(request, messages=[]))
-        head, _, tail = around.partition(_MESSAGES_KEY)
-        system = encode_basestring(system_prompt)[:-1].encode("utf-8")
-        return _Frame(head + b'"messages":[{"content":' + system, b"]" + tail)
+        return frame_of(request, system_prompt)
 
-    def _digested_to(self, frame: _Frame, leaf_id: UUID | None, first_kept: UUID | None) -> _Digested:
+    def _digested_to(self, frame: Frame, leaf_id: UUID | None, first_kept: UUID | None) -> Digested:
         """The digest up to a message, from the nearest message before it that is known."""
         with self._lock:
             known = self._known(frame, first_kept)
-            waiting: list[tuple[UUID, _Message]] = []
-            found: _Digested | None = None
+            waiting: list[tuple[UUID, KeptMessage]] = []
+            found: Digested | None = None
             next_id = leaf_id
             while next_id is not None and found is None:
                 if self._base is not None and next_id not in self._messages:
@@ -315,17 +270,17 @@ class BranchPrompts:
                     next_id = None if next_id == first_kept else message.parent_id
             if found is None:
                 if first_kept is not None and (not waiting or waiting[-1][0] != first_kept):
-                    raise _not_on_the_branch(first_kept)
-                found = _Digested(hashlib.sha256(frame.head), len(frame.head), "system", 0)
+                    raise not_on_the_branch(first_kept)
+                found = Digested(hashlib.sha256(frame.head), len(frame.head), "system", 0)
             for message_id, message in reversed(waiting):
-                piece, role = _piece(message, found.role)
+                piece, role = piece_of(message, found.role)
                 digest = found.digest.copy()
                 digest.update(piece)
-                found = _Digested(digest, found.length + len(piece), role, max(found.since, message.since))
+                found = Digested(digest, found.length + len(piece), role, max(found.since, message.since))
                 known[message_id] = found
             return found
 
-    def _known(self, frame: _Frame, first_kept: UUID | None) -> dict[UUID, _Digested]:
+    def _known(self, frame: Frame, first_kept: UUID | None) -> dict[UUID, Digested]:
         """What was digested under this head. Of a few heads only: each setting and cut makes another."""
         key = (frame.head, first_kept)
         known = self._digested.pop(key, {})
@@ -334,26 +289,26 @@ class BranchPrompts:
         self._digested[key] = known
         return known
 
-    def _digested_as_of(self, frame: _Frame, request: PromptRequest) -> _Digested:
+    def _digested_as_of(self, frame: Frame, request: PromptRequest) -> Digested:
         """As _digested_to where the branch has changed since: nothing can be shared."""
         digest, length, role = hashlib.sha256(frame.head), len(frame.head), "system"
         for message in self._kept(request):
-            piece, role = _piece(message, role)
+            piece, role = piece_of(message, role)
             digest.update(piece)
             length += len(piece)
-        return _Digested(digest, length, role, request.version)
+        return Digested(digest, length, role, request.version)
 
-    def _kept(self, request: PromptRequest) -> list[_Message]:
+    def _kept(self, request: PromptRequest) -> list[KeptMessage]:
         """The messages that are sent, as of the request's version."""
         path = self._path(request.leaf_id)
         for message_id, message in reversed(path):
             if message.made > request.version:
-                raise _not_in_the_history(message_id)
+                raise not_in_the_history(message_id)
         if request.trimming is not None:
             first_kept = request.trimming.first_kept_message_id
             places = [place for place, (message_id, _) in enumerate(path) if message_id == first_kept]
             if not places:
-                raise _not_on_the_branch(first_kept)
+                raise not_on_the_branch(first_kept)
             path = path[places[0] :]
         return [
             message
@@ -363,8 +318,8 @@ class BranchPrompts:
             for _, message in path
         ]
 
-    def _path(self, leaf_id: UUID | None) -> list[tuple[UUID, _Message]]:
-        path: list[tuple[UUID, _Message]] = []
+    def _path(self, leaf_id: UUID | None) -> list[tuple[UUID, KeptMessage]]:
+        path: list[tuple[UUID, KeptMessage]] = []
         count = self._count()
         next_id = leaf_id
         while next_id is not None:
@@ -380,42 +335,10 @@ class BranchPrompts:
         """At least as many as there are messages on any branch."""
         return len(self._messages) + (0 if self._base is None else self._base._count())
 
-    def _message(self, message_id: UUID) -> _Message:
+    def _message(self, message_id: UUID) -> KeptMessage:
         message = self._messages.get(message_id)
         if message is None:
             if self._base is None:
-                raise _not_in_the_history(message_id)
+                raise not_in_the_history(message_id)
             message = self._base._message(message_id)
         return message
-
-
-def _piece(message: _Message, role: str) -> tuple[bytes, str]:
-    """What a message adds to a body that ends inside the text of a message of `role`, and the role it ends with."""
-    if message.role == "assistant" and not message.text:
-        return b"", role
-    if message.role != role:
-        return _closing(role) + b',{"content":"' + message.text, message.role
-    if message.continues is not None:
-        return message.text, role
-    return _BLANK_LINE + message.text, role
-
-
-def _closing(role: str) -> bytes:
-    return b'","role":"' + role.encode("ascii") + b'"}'
-
-
-def _first_kept(request: PromptRequest) -> UUID | None:
-    return None if request.trimming is None else request.trimming.first_kept_message_id
-
-
-def _not_on_the_branch(first_kept: UUID) -> CannotRebuildPrompt:
-    return CannotRebuildPrompt(
-        f"Message {first_kept}, the first one kept, is not on the branch that was sent."
-    )
-
-
-def _not_in_the_history(message_id: UUID) -> CannotRebuildPrompt:
-    return CannotRebuildPrompt(
-        f"Message {message_id} is not in the conversation's history at the recorded version. "
-        "The events may be incomplete; check the store."
-    )

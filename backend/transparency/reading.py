@@ -22,10 +22,6 @@ _EVENT = (
     "SELECT coalesce(notification_id, 9223372036854775807), coalesce(originator_id::text, ''),"
     " coalesce(originator_version, 0), coalesce(topic::text, ''), coalesce(state::bytea, '') FROM events"
 )
-_STANDING = (
-    "SELECT coalesce((SELECT position FROM log_leaf ORDER BY index DESC LIMIT 1), 0),"
-    " (SELECT signed_at FROM log_checkpoint ORDER BY id DESC LIMIT 1)"
-)
 _EVENTS = f"{_EVENT} ORDER BY notification_id"
 _STREAMS = f"{_EVENT} WHERE topic ~ %s ORDER BY originator_id, originator_version"
 _LEAVES = "SELECT coalesce(index, -1)::bigint, coalesce(position, -1)::bigint, coalesce(hash, '') FROM log_leaf ORDER BY index"
@@ -35,6 +31,10 @@ _BROKEN = (
     " OR count(DISTINCT originator_version) <> count(*) ORDER BY min(notification_id)"
 )
 _CHECKPOINTS = "SELECT id, coalesce(size, -1), coalesce(note, '') FROM log_checkpoint ORDER BY id"
+_STANDING = (
+    "SELECT coalesce((SELECT position FROM log_leaf ORDER BY index DESC LIMIT 1), 0),"
+    " (SELECT signed_at FROM log_checkpoint ORDER BY id DESC LIMIT 1)"
+)
 
 
 class LogStanding(NamedTuple):

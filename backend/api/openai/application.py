@@ -17,9 +17,10 @@ from eventsourcing.persistence import PersistenceError
 from psycopg_pool import PoolTimeout
 
 from backend.api.openai.asking import models_offered, token_in
-from backend.api.openai.completions import complete, in_thread
+from backend.api.openai.completions import complete
 from backend.api.openai.errors import INVALID, OpenAIError, invalid, not_recordable, unexpected, unknown_model
 from backend.api.openai.exchange import ClientGone, Exchange, Receive, Scope, Send
+from backend.api.openai.threads import in_thread
 from backend.bootstrap.outside import outside_calls
 from backend.bootstrap.runners import Offer
 from backend.domain.errors import DomainError, TooManyConflicts

@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from typing import Final, TypeVar
+from typing import Final
 from uuid import uuid4
 
 from backend.api.openai import answers
-from backend.api.openai.asking import Asked, asked, giving_back, owner_of, token_in
+from backend.api.openai.access import until_access_ends
+from backend.api.openai.asking import Asked, asked, owner_of, token_in
 from backend.api.openai.errors import (
     OpenAIError,
     error_of_ending,
@@ -22,6 +20,7 @@ from backend.api.openai.errors import (
 )
 from backend.api.openai.exchange import Exchange
 from backend.api.openai.reading import ChatRequest, read_request
+from backend.api.openai.threads import in_thread
 from backend.application.outside_handlers import OutsideAnswer
 from backend.application.ports import ClaimLost
 from backend.application.runner_port import AsWritten, StillThere
@@ -31,23 +30,12 @@ from backend.model_calls.outside import NotReady, OutsideShift, TooManyCalls
 from backend.model_calls.passage import Ended, Passage
 from backend.prompting.client_body import with_model
 
-T = TypeVar("T")
-
 LIVENESS_S: Final = 10.0
 """A stream from which nothing comes begins after so long all the same, so that nobody on the way gives it up."""
 ARCHIVE_HEADER: Final = "X-Archive-Conversation"
 TRIES: Final = 3
 SMALL_BYTES: Final = 64 * 1024
 """A body up to this size is taken apart at once; a larger one in a thread, and only for those we know."""
-
-_threads: Final = ThreadPoolExecutor(8, thread_name_prefix="openai")
-
-
-async def in_thread(function: Callable[..., T], *arguments: object) -> T:
-    """Call a blocking function; its database connection is given back."""
-    return await asyncio.get_running_loop().run_in_executor(
-        _threads, partial(giving_back, function, *arguments)
-    )
 
 
 async def complete(exchange: Exchange, outside: OutsideCalls) -> None:
@@ -65,10 +53,15 @@ async def complete(exchange: Exchange, outside: OutsideCalls) -> None:
     # What the client does from here on ends the call, or is seen when its answer is written.
     gone = asyncio.create_task(exchange.until_gone())
     gone.add_done_callback(lambda _: shift.leave(answer.call.id, who.owner_id))
+    access = asyncio.create_task(until_access_ends(token))
+    access.add_done_callback(
+        lambda task: None if task.cancelled() else shift.leave(answer.call.id, who.owner_id, "access_ended")
+    )
     try:
         await _Answering(exchange, request, answer, passage).run()
     finally:
         gone.cancel()
+        access.cancel()
         if not passage.has_ended:
             shift.leave(answer.call.id, who.owner_id)
 

@@ -123,6 +123,8 @@ def error_of_ending(ending: Ending, *, had_token: bool) -> OpenAIError | None:
     match code:
         case "context_overflow":
             return invalid(message, param="messages", code="context_length_exceeded")
+        case "access_ended":
+            return not_authenticated(message)
         case "model_not_found":
             return invalid(message, param="model", code="model_not_found", status=404)
         case "runner_refused" if status in {400, 413, 422}:

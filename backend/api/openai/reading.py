@@ -23,6 +23,8 @@ MOST_MESSAGES: Final = 10_000
 """Each message of a call that joins nothing becomes an event of its own, all of them in one commit."""
 DEEPEST: Final = 64
 """Levels of lists and objects in one message. Those that clients send have about five."""
+DEEPEST_BODY: Final = 500
+"""What is barely read when it comes might not be read by those who verify it later."""
 _KEPT_AS: Final = {"max_completion_tokens": "max_tokens"}
 
 
@@ -60,6 +62,8 @@ def read_request(body: bytes) -> ChatRequest:
             f"The body is not UTF-8: byte {error.start} fits no character. Send JSON in UTF-8."
         ) from None
     fields = _fields(raw)
+    if _is_deeper(fields, DEEPEST_BODY):
+        raise invalid(f"The body is nested more than {DEEPEST_BODY} levels deep. Send a flatter JSON object.")
     model = _model(fields)
     if fields.get("n") not in (None, 1):
         raise invalid(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import psycopg
 import pytest
 from openai import OpenAI
 from openai.types.chat import ChatCompletionChunk
@@ -16,6 +18,7 @@ from backend.model_runner.scripted import MODEL_ID, ScriptedRunner
 from tests.integration.api.live_support import WebServer, web_server
 from tests.integration.api.support import Person, token_of
 from tests.support.openai_program import next_text
+from tests.support.stack import wait_until
 
 if TYPE_CHECKING:
     from backend.accounts.models import User
@@ -80,6 +83,41 @@ def test_calls_of_one_process(client: OpenAI, server: WebServer, owner: User, ru
         f"{server.url}/v1/chat/completions", content=body, headers={"Authorization": "Bearer x"}
     )
     assert (wrong.status_code, wrong.json()["error"]["code"]) == (401, "invalid_api_key")
+
+
+def test_calls_end_soon_after_their_token_is_revoked_or_its_owner_deactivated(
+    server: WebServer, make_user: Callable[..., User], runner: ScriptedRunner, fresh_database: str
+) -> None:
+    runner.always(Script().text("first").hold().complete())
+    revoked, deactivated = make_user("revoked@example.org"), make_user("deactivated@example.org")
+
+    def ask(user: User, stream: bool) -> Future[httpx.Response]:
+        return threads.submit(
+            httpx.post,
+            f"{server.url}/v1/chat/completions",
+            json={"model": MODEL_ID, "messages": HELLO, "stream": stream},
+            headers={"Authorization": f"Bearer {token_of(user)}"},
+            timeout=30,
+        )
+
+    def codes_of_ended() -> list[str]:
+        rows = database.execute("SELECT state FROM events WHERE topic = 'ModelCallCancelled.v1'").fetchall()
+        return [json.loads(bytes(state))["error"]["code"] for (state,) in rows]
+
+    with (
+        ThreadPoolExecutor(4) as threads,
+        psycopg.connect(fresh_database, autocommit=True) as database,
+    ):
+        answers = [(stream, ask(user, stream)) for user in (revoked, deactivated) for stream in (True, False)]
+        wait_until(lambda: len(runner.completions) == 4, "four calls at the runner")
+        database.execute("DELETE FROM accounts_apitoken WHERE user_id = %s", (revoked.pk,))
+        database.execute("UPDATE accounts_user SET is_active = false WHERE id = %s", (deactivated.pk,))
+        told = [(stream, answer.result(30)) for stream, answer in answers]
+        assert codes_of_ended() == ["access_ended"] * 4
+    for stream, answer in told:
+        assert answer.status_code == (200 if stream else 401)
+        assert ("first" in answer.text) == stream
+        assert '"code": "invalid_api_key"' in answer.text
 
 
 def test_a_stopped_process_ends_what_it_passes_on(

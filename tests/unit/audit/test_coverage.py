@@ -135,3 +135,31 @@ def test_of_what_was_erased_the_kinds_still_have_to_fit() -> None:
     assert (found.calls, found.attempts, found.replies, found.erased) == (1, 1, 1, 1)
     _, problems = check(erased(call[:-1]), erased(stream(TALK, REPLIED[0])))
     assert {problem.kind for problem in problems} == {"call", "reply"}
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [b"", b"x", b"[]", b"null", b"\xff", b"{}", b'{"attempt":"1"}', b'{"attempt":[]}', b"[" * 100_000],
+)
+def test_an_event_that_cannot_be_read_is_named_and_the_others_are_looked_at(payload: bytes) -> None:
+    events = stream(CALL, REQUESTED, started(1), ended("Completed", 1))
+    other = stream("call-2", REQUESTED, started(1))
+    for place in (1, 2):
+        changed = [*events]
+        changed[place] = changed[place]._replace(payload=payload)
+        _, problems = check(changed, other)
+        assert problems[0].kind == "event"
+        assert f" at position {events[place].position} " in problems[0].detail
+        assert any("call-2" in problem.detail for problem in problems)
+
+
+@pytest.mark.parametrize("place", [0, 1])
+@pytest.mark.parametrize(
+    "payload", [b"", b"[]", b"{}", b'{"reply_id":[],"call_id":"x"}', b'{"reply_id":"x"}']
+)
+def test_a_reply_that_cannot_be_read_is_named(place: int, payload: bytes) -> None:
+    events = stream(TALK, *REPLIED)
+    events[place] = events[place]._replace(payload=payload)
+    _, problems = check(events)
+    assert problems[0].kind == "event"
+    assert f" at position {events[place].position} " in problems[0].detail

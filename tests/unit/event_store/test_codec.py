@@ -51,6 +51,22 @@ def test_a_nested_value_with_a_missing_part_is_unreadable() -> None:
         revive(ConversationStarted, "forked_from", {"version": 1})
 
 
+@pytest.mark.parametrize(
+    ("owner", "name", "stored", "words"),
+    [
+        (ModelCallRequested, "body_length", "7", "body_length is '7', expected a whole number"),
+        (ModelCallRequested, "body_length", True, "expected a whole number"),
+        (ModelCallRequested, "body_sha256", None, "expected a text"),
+        (ModelCallRequested, "runner", 7, "runner is 7, expected a text or nothing"),
+        (PromptRequest, "params", [1], r"params is \[1\], expected an object"),
+        (PromptRequest, "progress", 1, "expected true or false"),
+    ],
+)
+def test_a_value_of_another_kind_is_unreadable(owner: type, name: str, stored: object, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        revive(owner, name, stored)
+
+
 def test_an_unknown_field_is_named_also_inside_a_nested_value() -> None:
     with pytest.raises(
         UnreadableEvent, match="ConversationStarted has no field 'colour'; an upcaster is missing"
