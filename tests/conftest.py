@@ -49,10 +49,16 @@ PASSWORD = "correct-horse-battery-staple"
 
 def pytest_configure(config: pytest.Config) -> None:
     import django
+    import hypothesis
     from django.test.utils import setup_test_environment
 
     django.setup()
     setup_test_environment()
+    # How fast a machine is says nothing about what is right; a busy one must not fail a law.
+    hypothesis.settings.register_profile(
+        "verbatim", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    )
+    hypothesis.settings.load_profile("verbatim")
 
 
 @pytest.fixture(scope="session")
