@@ -141,8 +141,9 @@ async def _killed_in_the_middle(world: World, runner: HeldRunner) -> tuple[Outsi
         await world.chunks_beyond(call.asked, 0)
         waiting = await web.ask("Too late")
         shift = await web.worker.shift()
-        # Nothing more is said or stored under this name, as after kill -9.
-        world.query("UPDATE model_call_worker SET heartbeat_at = heartbeat_at - interval '1 hour' WHERE worker_id = %s", shift.worker_id)  # fmt: skip
+        # Nothing more is said or stored under this name, as after kill -9. In a thread: whoever holds the row's lock may need the loop.
+        stale = "UPDATE model_call_worker SET heartbeat_at = heartbeat_at - interval '1 hour' WHERE worker_id = %s"
+        await asyncio.to_thread(world.query, stale, shift.worker_id)
         await eventually(lambda: world.queue() == [])
     return call, waiting
 

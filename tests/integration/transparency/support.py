@@ -8,6 +8,7 @@ from uuid import uuid4
 from backend.audit.leaves import leaf_data
 from backend.audit.merkle import Growing, leaf_hash
 from backend.audit.notes import Signer
+from backend.event_store.recorder import APPEND_LOCK
 from backend.transparency.hashes import Connection
 from backend.transparency.signing import LogKeys
 
@@ -20,9 +21,10 @@ _INSERT = (
 
 
 def fill(connection: Connection, events: int) -> None:
-    """So many events in one commit, all of one stream."""
+    """So many events in one commit, all of one stream, in the order that the recorder's lock gives to all who append."""
     stream = uuid4()
-    with connection.cursor() as cursor:
+    with connection.transaction(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", (APPEND_LOCK,))
         cursor.executemany(_INSERT, [(stream, number + 1, b'{"n":%d}' % number) for number in range(events)])
 
 
