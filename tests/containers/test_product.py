@@ -8,16 +8,11 @@ import httpx
 import pytest
 
 from tests.containers.compose import Compose
-from tests.containers.conftest import begin_long_reply
-from tests.support.api_client import ApiClient, Json, LiveStream
+from tests.containers.conftest import PIECES, long_reply
+from tests.support.api_client import ApiClient, Json
 from tests.support.stack import wait_until
 
 pytestmark = pytest.mark.timeout(900)
-
-
-def wait_for_words(stream: LiveStream, call_id: str, count: int = 5) -> str:
-    wait_until(lambda: len(stream.chunks_of(call_id)) >= count, "words of the reply", timeout_s=60)
-    return stream.text_of(call_id)
 
 
 def wait_for_end(person: ApiClient, conversation_id: str, sent: Json) -> Json:
@@ -31,79 +26,77 @@ def wait_for_end(person: ApiClient, conversation_id: str, sent: Json) -> Json:
     raise AssertionError("the reply has not ended")
 
 
+def assert_answers(person: ApiClient, conversation_id: str) -> None:
+    reply = person.say(conversation_id, "And now?", timeout_s=120)
+    assert reply["outcome"] in ("complete", "truncated"), reply
+
+
 def test_whoever_signs_up_has_a_reply_written_before_their_eyes(person: ApiClient) -> None:
-    conversation_id, sent = begin_long_reply(person)
-    with person.live(cursor=sent["position"], conversation_id=conversation_id) as stream:
-        reply = person.wait_for_reply(conversation_id, sent["reply_id"], timeout_s=120)
+    with long_reply(person) as writing:
+        reply = person.wait_for_reply(writing.conversation_id, writing.sent["reply_id"], timeout_s=120)
         wait_until(
-            lambda: "finished" in stream.states_of(sent["call_id"]), "the end of the call", timeout_s=30
+            lambda: "finished" in writing.stream.states_of(writing.call_id),
+            "the end of the call",
+            timeout_s=30,
         )
     assert reply["outcome"] in ("complete", "truncated")
-    assert stream.text_of(sent["call_id"]) == reply["content"] != ""
+    assert writing.shown == reply["content"] != ""
     # Held back by a proxy, all would have come at once.
-    came = sorted({round(frame.received, 2) for frame in stream.frames if frame.event == "chunk"})
-    assert len(came) >= 5
-    prompt = person.get(f"/api/model-calls/{sent['call_id']}/prompt/")
+    came = {round(frame.received, 2) for frame in writing.stream.frames if frame.event == "chunk"}
+    assert len(came) >= PIECES
+    prompt = person.get(f"/api/model-calls/{writing.call_id}/prompt/")
     assert prompt["identical"] is True
 
 
 def test_a_page_that_is_loaded_again_in_mid_reply_has_all_of_it(person: ApiClient) -> None:
-    conversation_id, sent = begin_long_reply(person)
-    with person.live(cursor=sent["position"], conversation_id=conversation_id) as first:
-        shown = wait_for_words(first, sent["call_id"])
-    row = person.transcript(conversation_id)[-1]
-    assert row["outcome"] == "pending"
-    with person.live(cursor=sent["position"], conversation_id=conversation_id) as second:
+    with long_reply(person) as writing:
+        shown = writing.shown
+    sent, conversation_id = writing.sent, writing.conversation_id
+    with person.live(cursor=sent["position"], conversation_id=conversation_id) as again:
         reply = person.wait_for_reply(conversation_id, sent["reply_id"], timeout_s=120)
         wait_until(
-            lambda: "finished" in second.states_of(sent["call_id"]), "the end of the call", timeout_s=30
+            lambda: "finished" in again.states_of(sent["call_id"]), "the end of the call", timeout_s=30
         )
     assert reply["content"].startswith(shown)
-    assert second.text_of(sent["call_id"]) == reply["content"]
+    assert again.text_of(sent["call_id"]) == reply["content"]
 
 
 def test_what_was_shown_outlives_a_killed_worker(compose: Compose, person: ApiClient) -> None:
-    conversation_id, sent = begin_long_reply(person)
-    with person.live(cursor=sent["position"], conversation_id=conversation_id) as stream:
-        wait_for_words(stream, sent["call_id"])
+    with long_reply(person) as writing:
         compose.kill("model-calls")
-        shown = stream.text_of(sent["call_id"])
+        shown = writing.shown
     compose.up()
-    reply = wait_for_end(person, conversation_id, sent)
+    reply = wait_for_end(person, writing.conversation_id, writing.sent)
     assert reply["outcome"] == "interrupted"
     assert reply["content"].startswith(shown)
-    assert person.say(conversation_id, "And now?", timeout_s=120)["outcome"] in ("complete", "truncated")
+    assert_answers(person, writing.conversation_id)
 
 
 def test_another_worker_ends_what_a_killed_one_left(compose: Compose, person: ApiClient) -> None:
     compose.up("--scale", "model-calls=3")
     try:
-        conversation_id, sent = begin_long_reply(person)
-        with person.live(cursor=sent["position"], conversation_id=conversation_id) as stream:
-            wait_for_words(stream, sent["call_id"])
+        with long_reply(person) as writing:
             holder = compose.sql(
-                f"SELECT split_part(claimed_by, '-', 1) FROM model_call_queue WHERE call_id = '{sent['call_id']}'"
+                f"SELECT split_part(claimed_by, '-', 1) FROM model_call_queue WHERE call_id = '{writing.call_id}'"
             )
             compose.docker("kill", holder)
-            shown = stream.text_of(sent["call_id"])
-        reply = wait_for_end(person, conversation_id, sent)
+            shown = writing.shown
+        reply = wait_for_end(person, writing.conversation_id, writing.sent)
         assert (reply["outcome"], reply["content"][: len(shown)]) == ("interrupted", shown)
-        assert person.say(conversation_id, "And now?", timeout_s=120)["outcome"] in ("complete", "truncated")
+        assert_answers(person, writing.conversation_id)
     finally:
         compose.up("--scale", "model-calls=1")
 
 
 def test_what_was_shown_outlives_a_killed_postgresql(compose: Compose, person: ApiClient) -> None:
-    conversation_id, sent = begin_long_reply(person)
-    with person.live(cursor=sent["position"], conversation_id=conversation_id) as stream:
-        wait_for_words(stream, sent["call_id"])
+    with long_reply(person) as writing:
         compose.kill("postgres")
-        shown = stream.text_of(sent["call_id"])
+        shown = writing.shown
     compose.up()
-    reply = wait_for_end(person, conversation_id, sent)
+    reply = wait_for_end(person, writing.conversation_id, writing.sent)
     assert reply["outcome"] in ("complete", "truncated", "interrupted")
     assert reply["content"].startswith(shown)
-    assert person.say(conversation_id, "And now?", timeout_s=120)["outcome"] in ("complete", "truncated")
+    assert_answers(person, writing.conversation_id)
 
 
 def test_a_page_goes_on_when_one_of_two_web_processes_is_killed(compose: Compose, person: ApiClient) -> None:
@@ -113,7 +106,7 @@ def test_a_page_goes_on_when_one_of_two_web_processes_is_killed(compose: Compose
         compose.docker("kill", compose.containers("web")[0]["Id"])
         for _ in range(20):
             assert person.get("/api/conversations/")["results"]
-        assert person.say(conversation_id, "Hello", timeout_s=120)["outcome"] in ("complete", "truncated")
+        assert_answers(person, conversation_id)
     finally:
         compose.up("--scale", "web=1")
 
@@ -161,4 +154,4 @@ def test_down_and_up_again_keeps_everything(compose: Compose, person: ApiClient)
     compose.up()
     # The log-in is as good as before, too.
     assert person.transcript(conversation_id) == before
-    assert person.say(conversation_id, "Good.", timeout_s=120)["outcome"] in ("complete", "truncated")
+    assert_answers(person, conversation_id)
