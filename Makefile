@@ -50,7 +50,7 @@ test-fast: check-python
 
 # COMPOSE_FILE=docker-compose.yml:docker-compose.dmr.yml make test-containers: the same with Docker Model Runner.
 test-containers: check-python
-	$(INSTALL) test
+	$(INSTALL) check
 	$(PYTEST) tests/containers
 
 lint: check-python
