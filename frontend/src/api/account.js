@@ -83,3 +83,12 @@ export async function changePassword({ currentPassword, newPassword }) {
   });
   checkAccountAnswer(answer);
 }
+
+/**
+ * Delete my account for good. Who has no password gives their email address instead.
+ * @param {{password?: string, confirm?: string}} proof
+ * @returns {Promise<void>}
+ */
+export async function deleteMyAccount(proof) {
+  await send({ method: 'DELETE', url: '/api/me/', data: proof });
+}

@@ -440,11 +440,20 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Who is logged in */
+        /**
+         * Who is logged in
+         * @description DELETE of who I am; reading it stands in account_views.
+         */
         get: operations["me_retrieve"];
         put?: never;
         post?: never;
-        delete?: never;
+        /**
+         * @description Delete my account. The body says `password`, or `confirm` where the account has none.
+         *
+         *     My conversations are deleted, running replies stop, all sessions, API tokens, presets and links to other
+         *     accounts go, and so do my name and address. What was recorded stays on record under an id.
+         */
+        delete: operations["delete_my_account"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1157,6 +1166,8 @@ export interface components {
             readonly is_staff: boolean;
             /** Auditor */
             readonly is_auditor: boolean;
+            /** @description false: logs in through another service only. */
+            has_password: boolean;
         };
         /** @description What a transcript tells of a message at any version. */
         MessageOutput: {
@@ -4177,6 +4188,78 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ProblemOutput"];
+                };
+            };
+        };
+    };
+    delete_my_account: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The password or the typed address is wrong; nothing was deleted. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description Not logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description Asked by a program, or the CSRF token is missing or wrong. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description This is the last administrator who can log in. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description Too many tries; see Retry-After. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The list of conversations is behind; see Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
                 };
             };
         };

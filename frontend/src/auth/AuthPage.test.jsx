@@ -11,7 +11,7 @@ import AuthPage from './AuthPage.jsx';
 import { setUser, useSession } from './session.js';
 
 vi.mock('../api/account.js');
-const me = { id: 'u1', email: 'ada@example.org', display_name: '', is_staff: true, is_auditor: false };
+const me = { id: 'u1', email: 'ada@example.org', display_name: '', is_staff: true, is_auditor: false, has_password: true };
 
 /** @param {Partial<import('../api/types.js').Setup>} setup */
 function given(setup) {

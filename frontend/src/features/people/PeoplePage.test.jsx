@@ -23,7 +23,7 @@ const page = (results, next = null) => ({ results, next, previous: null, positio
 
 beforeEach(() => {
   queryClient.clear();
-  setUser({ id: 'root', email: ROOT.email, display_name: 'Root', is_staff: true, is_auditor: false });
+  setUser({ id: 'root', email: ROOT.email, display_name: 'Root', is_staff: true, is_auditor: false, has_password: true });
   vi.mocked(api.fetchPeople).mockReset().mockResolvedValue(page([ROOT, BOB, GONE]));
   vi.mocked(api.changePerson).mockReset();
 });
@@ -56,7 +56,7 @@ describe('the people', () => {
   });
 
   test('are nobody’s business but an administrator’s', () => {
-    setUser({ id: 'bob', email: BOB.email, display_name: 'Bob', is_staff: false, is_auditor: true });
+    setUser({ id: 'bob', email: BOB.email, display_name: 'Bob', is_staff: false, is_auditor: true, has_password: true });
     open();
     expect(screen.getByRole('heading', { name: 'This page is not here' })).toBeInTheDocument();
     expect(api.fetchPeople).not.toHaveBeenCalled();
@@ -98,7 +98,7 @@ describe('the people', () => {
 
   test('who give up their own role leave this page', async () => {
     accepts();
-    vi.mocked(account.fetchMe).mockResolvedValue({ id: 'root', email: ROOT.email, display_name: 'Root', is_staff: false, is_auditor: false });
+    vi.mocked(account.fetchMe).mockResolvedValue({ id: 'root', email: ROOT.email, display_name: 'Root', is_staff: false, is_auditor: false, has_password: true });
     const { user } = open();
     await user.click((await rowOf('Root (you)')).getByRole('checkbox', { name: 'Administrator' }));
     await user.click(await screen.findByRole('button', { name: 'Give it up' }));

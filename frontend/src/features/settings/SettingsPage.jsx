@@ -11,6 +11,7 @@ import { Button } from '../../ui/Button.jsx';
 import { Field, Notice, useFocusOnError } from '../../ui/Field.jsx';
 import { showToast } from '../../ui/toasts.jsx';
 import { AuditReadsSection } from './AuditReadsSection.jsx';
+import { DeleteAccount } from './DeleteAccount.jsx';
 import { PresetsSection } from './PresetsSection.jsx';
 import styles from './SettingsPage.module.css';
 import { chooseTheme, subscribeToTheme, themeChoice } from './theme.js';
@@ -80,6 +81,10 @@ export default function SettingsPage() {
         <h2 id="settings-leave">This browser</h2>
         <p className={styles.about}>Drafts and the theme are kept here. Your conversations stay on the server.</p>
         <Button onClick={() => void logOut()}>Log out</Button>
+      </section>
+      <section className={styles.section} aria-labelledby="settings-delete">
+        <h2 id="settings-delete">Leave for good</h2>
+        <DeleteAccount />
       </section>
     </ScrollingPage>
   );
