@@ -9,8 +9,9 @@ from __future__ import annotations
 import logging
 from uuid import UUID
 
+from allauth.mfa.models import Authenticator
 from django.db import connection, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from backend.accounts.models import ApiToken, User
 from backend.domain.errors import Conflict, DomainError, NotFound
@@ -46,6 +47,25 @@ class AccountIsDeleted(Conflict):
         )
 
 
+class AccountIsInactive(Conflict):
+    code = "account_inactive"
+
+    def __init__(self, person: User) -> None:
+        super().__init__(
+            f"{person.email} is deactivated and cannot log in anyway. Activate the account first."
+        )
+
+
+class OwnAccount(Conflict):
+    code = "own_account"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This is your own account. Change your password and your second factor in the settings; it asks for the "
+            "ones you have."
+        )
+
+
 class NotAnAdministrator(DomainError):
     code = "permission_denied"
 
@@ -55,10 +75,17 @@ class NotAnAdministrator(DomainError):
 
 def list_people(search: str = "") -> QuerySet[User]:
     """Everybody who has an account, or those with this in their name or address. Deleted accounts are nobody's."""
-    people = User.objects.filter(deleted_at=None).order_by("email", "id")
+    codes = Authenticator.objects.filter(user=OuterRef("pk"), type=Authenticator.Type.TOTP)
+    people = (
+        User.objects.filter(deleted_at=None).annotate(second_factor=Exists(codes)).order_by("email", "id")
+    )
     if search:
         people = people.filter(Q(email__icontains=search) | Q(display_name__icontains=search))
     return people
+
+
+def has_second_factor(person: User) -> bool:
+    return Authenticator.objects.filter(user=person, type=Authenticator.Type.TOTP).exists()
 
 
 def change_person(
@@ -99,6 +126,23 @@ def change_person(
         person.is_auditor,
         person.is_staff,
     )
+    return person
+
+
+def person_to_help(person_id: UUID, *, by: UUID) -> User:
+    """Somebody else's account, for an administrator who helps its owner back in.
+
+    Raises NotAnAdministrator, OwnAccount, UnknownPerson, AccountIsDeleted, AccountIsInactive.
+    """
+    with transaction.atomic():
+        lock_roles()
+        if not _administrators().filter(pk=by).exists():
+            raise NotAnAdministrator
+        if person_id == by:
+            raise OwnAccount
+        person = person_to_change(person_id)
+    if not person.is_active:
+        raise AccountIsInactive(person)
     return person
 
 

@@ -14,7 +14,7 @@ from uuid import UUID
 from allauth.core import ratelimit
 from django.contrib.auth import logout
 from drf_spectacular.utils import extend_schema
-from rest_framework.exceptions import PermissionDenied, Throttled
+from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -22,7 +22,7 @@ from rest_framework.views import APIView
 from backend import bootstrap
 from backend.accounts.leaving import check_confirmation, check_may_leave, delete_account
 from backend.api.asking import person_asking
-from backend.api.authentication import SessionAuthentication
+from backend.api.authentication import OnlyInTheBrowser, SessionAuthentication
 from backend.api.input_fields import StrictSerializer, TextField
 from backend.api.read_side import AFTER_TIMEOUT_S, ReadModelUnavailable
 from backend.api.serializers import refusal
@@ -40,13 +40,6 @@ class DeleteMyAccountInput(StrictSerializer):
     password = TextField(required=False, default="", help_text="My password, where I have one.")
     confirm = TextField(
         required=False, default="", help_text="My email address, typed again, where I have no password."
-    )
-
-
-class OnlyInTheBrowser(PermissionDenied):
-    default_code = "session_required"
-    default_detail = (
-        "A program cannot delete an account. Log in with a browser, and delete it in the settings."
     )
 
 

@@ -21,6 +21,7 @@ ENVIRONMENT = load_environment()
 DEBUG = False
 SECRET_KEY = ENVIRONMENT.secret_key
 IS_LOOPBACK = ENVIRONMENT.is_loopback
+HOST, PORT = ENVIRONMENT.host, ENVIRONMENT.port
 ALLOWED_HOSTS = list(ENVIRONMENT.allowed_hosts)
 DATA_DIR = ENVIRONMENT.data_dir
 DATABASE_URL = ENVIRONMENT.database_url
@@ -160,6 +161,8 @@ ACCOUNT_RATE_LIMITS = {
     "signup": f"{ENVIRONMENT.signup_rate}/ip" if ENVIRONMENT.signup_rate else None,
     "login": f"{ENVIRONMENT.login_rate}/ip" if ENVIRONMENT.login_rate else None,
 }
+# A link with which a new password can be set, by mail or handed over by an administrator, works for a day.
+PASSWORD_RESET_TIMEOUT = 24 * 60 * 60
 HEADLESS_ONLY = True
 HEADLESS_CLIENTS = ["browser"]
 HEADLESS_FRONTEND_URLS = {

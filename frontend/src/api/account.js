@@ -24,7 +24,7 @@ export function fetchSetup() {
  * The account service answers 401 with a list of open steps when more than a password is needed.
  * @param {import('axios').AxiosResponse} answer
  */
-function checkAccountAnswer(answer) {
+export function checkAccountAnswer(answer) {
   if (answer.status >= 200 && answer.status < 300) return;
   /** @type {{id: string, is_pending?: boolean}[]} */
   const flows = answer.data?.data?.flows ?? [];

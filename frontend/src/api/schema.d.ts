@@ -814,6 +814,48 @@ export interface paths {
         patch: operations["change_user"];
         trace?: never;
     };
+    "/api/users/{user_id}/remove-second-factor/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description Take the second factor off somebody who lost it, with its recovery codes; they can set up another one.
+         *
+         *     It is recorded before, and its owner sees that.
+         */
+        post: operations["remove_second_factor_of_user"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users/{user_id}/reset-password/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description Make a link with which somebody else sets a new password, which ends all of their sessions.
+         *
+         *     It is recorded before, and its owner sees that. A second factor is still asked for.
+         */
+        post: operations["reset_password_of_user"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/healthz": {
         parameters: {
             query?: never;
@@ -927,7 +969,7 @@ export interface components {
             readonly reader: components["schemas"]["SomebodyOutput"];
             /** Format: date-time */
             at: string;
-            /** @description What was read first: prompt, reply, raw, events or export. What was read of the same call or conversation within ten minutes belongs to the same reading. */
+            /** @description What was read first: prompt, reply, raw, events or export. What was read of the same call or conversation within ten minutes belongs to the same reading. password_link: an administrator made a link with which my password can be set; second_factor: one took off my second factor. */
             what: string;
             /** Format: uuid */
             conversation_id: string | null;
@@ -1398,6 +1440,12 @@ export interface components {
             id: string;
             display_name: string;
         };
+        PasswordLinkOutput: {
+            /** @description Put it behind the address under which people reach this installation, and hand it over in a way that only they can read. Shown this once; it works once. */
+            path: string;
+            /** Format: date-time */
+            expires_at: string;
+        };
         /** @description An object with these fields and no others; each unknown one is named in the answer. */
         PatchedChangeConversationInputRequest: {
             title?: string;
@@ -1459,6 +1507,8 @@ export interface components {
             readonly date_joined: string;
             /** Format: date-time */
             readonly last_login: string | null;
+            /** @description Log-in also asks for a code of an app on their phone. */
+            readonly has_second_factor: boolean;
         };
         PresetAnswerOutput: {
             /** Format: uuid */
@@ -5683,6 +5733,138 @@ export interface operations {
                 };
             };
             /** @description This is the last administrator who can log in. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+        };
+    };
+    remove_second_factor_of_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PersonOutput"];
+                };
+            };
+            /** @description The request has fields, and takes none. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description Not logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description Not an administrator, asked by a program, or the CSRF token is missing or wrong. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description There is no such thing, or it is somebody else's. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description My own account, a deactivated or a deleted one, or there is nothing to take off. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+        };
+    };
+    reset_password_of_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasswordLinkOutput"];
+                };
+            };
+            /** @description The request has fields, and takes none. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description Not logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description Not an administrator, asked by a program, or the CSRF token is missing or wrong. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description There is no such thing, or it is somebody else's. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description My own account, a deactivated or a deleted one, or there is nothing to take off. */
             409: {
                 headers: {
                     [name: string]: unknown;
