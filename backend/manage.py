@@ -50,6 +50,7 @@ def main(arguments: list[str]) -> int:
             if url:
                 os.environ["DATABASE_URL"] = url
             elif environment.database.owner_url and command in OWNER_COMMANDS:
+                # Wins over DATABASE_URL_FILE, where that was the way it came.
                 os.environ["DATABASE_URL"] = environment.database.owner_url
                 os.environ["DATABASE_RUNTIME_ROLE"] = environment.database.runtime_role
             elif not environment.database_url:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from typing import Final
 
 import psycopg
@@ -56,16 +57,20 @@ def run(
     database_url: str,
     projectors: tuple[type[Projector], ...] = PROJECTORS,
     batch_size: int = BATCH_SIZE,
+    alive: Callable[[], None] = lambda: None,
 ) -> None:
-    """Work until `stop_event` is set, then finish the batch and return. Outlives losing the database."""
+    """Work until `stop_event` is set, then finish the batch and return. Outlives losing the database.
+
+    alive: called about once a second, for as long as the worker works or stands by.
+    """
     pause = _FIRST_PAUSE_S
     while not stop_event.is_set():
         reader = EventReader(database_url)
         began = time.monotonic()
         try:
             with lock_session(database_url) as locks:
-                if _stand_by(locks, stop_event):
-                    _Session(reader, locks, projectors, batch_size).run(stop_event)
+                if _stand_by(locks, stop_event, alive):
+                    _Session(reader, locks, projectors, batch_size, alive).run(stop_event)
         except (psycopg.Error, DjangoDatabaseError) as error:
             if not is_database_trouble(error):
                 raise
@@ -86,7 +91,7 @@ def _close_quietly(reader: EventReader) -> None:
     connections.close_all()
 
 
-def _stand_by(locks: LockSession, stop_event: threading.Event) -> bool:
+def _stand_by(locks: LockSession, stop_event: threading.Event, alive: Callable[[], None]) -> bool:
     """Wait until this worker is the active one. False when it is asked to stop before that."""
     told = False
     while not stop_event.is_set():
@@ -96,6 +101,7 @@ def _stand_by(locks: LockSession, stop_event: threading.Event) -> bool:
         if not told:
             logger.info("Another projection worker is active; this one stands by.")
             told = True
+        alive()
         stop_event.wait(_STANDBY_STEP_S)
     return False
 
@@ -109,7 +115,9 @@ class _Session:
         locks: LockSession,
         projectors: tuple[type[Projector], ...],
         batch_size: int,
+        alive: Callable[[], None],
     ) -> None:
+        self._alive = alive
         self._reader = reader
         self._locks = locks
         self._projectors = projectors
@@ -243,6 +251,7 @@ class _Session:
             return
         self._looked_at = now
         self._locks.check()
+        self._alive()
         self._places = places()
         for projector in self._projectors:
             name = projector.name

@@ -78,3 +78,17 @@ def builtin_settings(raw: Mapping[str, str], root: Path) -> tuple[BuiltinSetting
         loaded=number("MODEL_LOADED", 1, 1, 4),
     )
     return settings, problems
+
+
+def runner_arguments(settings: BuiltinSettings, first: str) -> tuple[str, ...]:
+    """What the built-in runner must know of its settings, as words of its command line. first: MODEL_RUNNER_MODEL."""
+    mine = (f"--model={settings.model_path}", f"--model-id={settings.model_id}")
+    return (
+        *(mine if settings.model_path else ()),
+        f"--models-dir={settings.models_dir}",
+        f"--first={first}",
+        f"--context={settings.context_tokens}",
+        f"--slots={settings.slots}",
+        f"--threads={settings.threads}",
+        f"--loaded={settings.loaded}",
+    )

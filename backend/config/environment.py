@@ -20,11 +20,13 @@ from backend.config.audit_settings import AUDIT_SETTING_NAMES, AuditSettings, au
 from backend.config.builtin_settings import BUILTIN_SETTING_NAMES, BuiltinSettings, builtin_settings
 from backend.config.database_settings import DATABASE_SETTING_NAMES, DatabaseSettings, database_settings
 from backend.config.runner_settings import (
+    BUILT_IN,
     RUNNER_SETTING_NAMES,
     RunnerSettings,
     is_runner_setting,
     runner_settings,
 )
+from backend.config.secret_files import SECRET_FILE_NAMES, UnreadableSecret, with_secret_files
 
 REPOSITORY_ROOT: Final = Path(__file__).resolve().parents[2]
 DEFAULT_ENV_FILE: Final = REPOSITORY_ROOT / ".env"
@@ -35,6 +37,7 @@ EMAIL_SCHEMES: Final = ("smtp", "smtps", "smtp+tls", "console")
 SETTING_NAMES: Final = (
     "PORT",
     "HOST",
+    "PUBLISHED_HOST",
     "DATA_DIR",
     *DATABASE_SETTING_NAMES,
     *RUNNER_SETTING_NAMES,
@@ -51,9 +54,8 @@ SETTING_NAMES: Final = (
     "WEB_WORKERS",
     "MODEL_CALL_WORKERS",
     "PROJECTION_WORKERS",
+    "ALIVE_FILE",
 )
-# Set by the supervisor for the parts it starts; not a setting for people.
-RUNNER_KIND_VARIABLE: Final = "VERBATIM_RUNNER_KIND"
 
 _ENV_LINE = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*$")
 _RATE = re.compile(r"^[1-9][0-9]*/[smhd]$")
@@ -72,6 +74,7 @@ class Environment:
     """Every setting of api.md, checked and typed. Made by `load_environment`."""
 
     host: str
+    published_host: str  # where it is reached, which is another address than `host` in a container
     port: int
     data_dir: Path
     database: DatabaseSettings
@@ -92,7 +95,7 @@ class Environment:
     web_workers: int
     model_call_workers: int
     projection_workers: int
-    runner_kind: str  # "builtin" where the supervisor runs the runner, else empty
+    alive_file: Path | None  # touched by a worker for as long as it works; None: by none
 
     @property
     def database_url(self) -> str:
@@ -105,9 +108,14 @@ class Environment:
         return self.model_runners[0].url
 
     @property
+    def runner_is_built_in(self) -> bool:
+        """Whether the first runner is ours, and is running somewhere."""
+        return self.model_runners[0].kind == BUILT_IN and bool(self.model_runner_url)
+
+    @property
     def is_loopback(self) -> bool:
         """Whether only this machine can reach the web server."""
-        return is_loopback_host(self.host)
+        return is_loopback_host(self.published_host)
 
 
 def is_loopback_host(host: str) -> bool:
@@ -166,13 +174,15 @@ def raw_settings(
     """The settings as text, unchecked; the process environment wins over `.env`. Unknown names are left out."""
     environ = os.environ if environ is None else environ
     from_file = read_env_file(env_file) if env_file is not None else {}
-    known = {*SETTING_NAMES, RUNNER_KIND_VARIABLE}
     merged = {
-        name: value
+        name: value.strip()
         for name, value in (*from_file.items(), *environ.items())
-        if name in known or is_runner_setting(name)
+        if name in SETTING_NAMES or name in SECRET_FILE_NAMES or is_runner_setting(name)
     }
-    return {name: value.strip() for name, value in merged.items()}
+    try:
+        return with_secret_files(merged, REPOSITORY_ROOT)
+    except UnreadableSecret as problems:
+        raise ConfigurationError(str(problems)) from problems
 
 
 def load_environment(
@@ -192,18 +202,19 @@ def load_environment(
     reader.problems += problems
     database, problems = database_settings(raw)
     reader.problems += problems
-    runners, problems = runner_settings(
-        raw, is_built_in=raw.get(RUNNER_KIND_VARIABLE) == "builtin", slots=builtin.slots
-    )
+    runners, problems = runner_settings(raw, slots=builtin.slots)
     reader.problems += problems
-    host = reader.text("HOST", "127.0.0.1").removeprefix("[").removesuffix("]")
-    loopback = is_loopback_host(host)
+    host = reader.host("HOST", "127.0.0.1")
+    published_host = reader.host("PUBLISHED_HOST", host)
+    loopback = is_loopback_host(published_host)
+    alive_file = reader.text("ALIVE_FILE", "")
     data_dir = reader.folder("DATA_DIR", "var")
     secret_key = reader.text("SECRET_KEY", "")
     allowed_hosts = tuple(name for name in re.split(r"[\s,]+", reader.text("ALLOWED_HOSTS", "")) if name)
-    reader.check_exposure(host, loopback, secret_key, allowed_hosts)
+    reader.check_exposure(published_host, loopback, secret_key, allowed_hosts)
     environment = Environment(
         host=host,
+        published_host=published_host,
         port=reader.number("PORT", 8000, 1, 65535),
         data_dir=data_dir,
         database=database,
@@ -222,7 +233,7 @@ def load_environment(
         web_workers=reader.number("WEB_WORKERS", 1, 1, 64),
         model_call_workers=reader.number("MODEL_CALL_WORKERS", 1, 1, 64),
         projection_workers=reader.number("PROJECTION_WORKERS", 1, 1, 64),
-        runner_kind=reader.text(RUNNER_KIND_VARIABLE, ""),
+        alive_file=Path(alive_file) if alive_file else None,
     )
     if reader.problems:
         raise ConfigurationError("\n".join(reader.problems))
@@ -240,6 +251,14 @@ class _Reader:
 
     def text(self, name: str, default: str) -> str:
         return self._raw.get(name, "") or default
+
+    def host(self, name: str, default: str) -> str:
+        host = self.text(name, default).removeprefix("[").removesuffix("]")
+        if not re.fullmatch(r"[A-Za-z0-9._:%-]+", host):
+            self.problems.append(
+                f"{name} is {host!r}; expected a host name or an IP address, without a port."
+            )
+        return host
 
     def number(self, name: str, default: int, lowest: int, highest: int) -> int:
         text = self.text(name, str(default))
@@ -297,8 +316,6 @@ class _Reader:
     def check_exposure(
         self, host: str, loopback: bool, secret_key: str, allowed_hosts: tuple[str, ...]
     ) -> None:
-        if not re.fullmatch(r"[A-Za-z0-9._:%-]+", host):
-            self.problems.append(f"HOST is {host!r}; expected a host name or an IP address, without a port.")
         if loopback:
             return
         if not secret_key:

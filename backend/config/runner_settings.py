@@ -23,11 +23,12 @@ from backend.model_runner.runner_settings import (
     RunnerSettings,
 )
 
-__all__ = ["RUNNER_SETTING_NAMES", "RunnerSettings", "is_runner_setting", "runner_settings"]
+__all__ = ["BUILT_IN", "RUNNER_SETTING_NAMES", "RunnerSettings", "is_runner_setting", "runner_settings"]
 
 RUNNER_SETTING_NAMES: Final = (
     "MODEL_RUNNER_NAME",
     "MODEL_RUNNER_URL",
+    "BUILT_IN_RUNNER_URL",
     "MODEL_RUNNER_MODEL",
     "MODEL_RUNNER_API_KEY",
     "MODEL_RUNNER_KIND",
@@ -51,15 +52,13 @@ def is_runner_setting(name: str) -> bool:
     return name in RUNNER_SETTING_NAMES or _OF_ONE_RUNNER.fullmatch(name) is not None
 
 
-def runner_settings(
-    raw: Mapping[str, str], *, is_built_in: bool, slots: int
-) -> tuple[tuple[RunnerSettings, ...], list[str]]:
+def runner_settings(raw: Mapping[str, str], *, slots: int) -> tuple[tuple[RunnerSettings, ...], list[str]]:
     """The runners, the first one first, and one line for each problem with them.
 
-    raw: texts by name. is_built_in: the first runner is ours, wherever it is reached. slots: its replies at the same time.
+    raw: texts by name. slots: replies at the same time of the built-in runner.
     """
     reader = _Reader(raw)
-    first = reader.first(is_built_in=is_built_in, slots=slots)
+    first = reader.first(slots=slots)
     others = [
         reader.further(name, "MODEL_RUNNER_" + name.upper().replace("-", "_"))
         for name in reader.names(first.name)
@@ -78,9 +77,11 @@ class _Reader:
         self._raw = raw
         self.problems: list[str] = []
 
-    def first(self, *, is_built_in: bool, slots: int) -> RunnerSettings:
+    def first(self, *, slots: int) -> RunnerSettings:
         url = self._url("MODEL_RUNNER_URL", "or nothing for the built-in runner")
-        is_built_in = is_built_in or not url
+        is_built_in = not url
+        if is_built_in:
+            url = self._url("BUILT_IN_RUNNER_URL", "or nothing where it is started together with Verbatim")
         name = self._raw.get("MODEL_RUNNER_NAME", "") or (BUILT_IN if is_built_in else _place(url))
         if not _can_be_a_name(name):
             self.problems.append(

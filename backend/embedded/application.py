@@ -17,7 +17,8 @@ from typing import Final
 
 import psycopg
 
-from backend.config.environment import REPOSITORY_ROOT, RUNNER_KIND_VARIABLE, Environment
+from backend.config.builtin_settings import runner_arguments
+from backend.config.environment import REPOSITORY_ROOT, Environment
 from backend.embedded.errors import StartError
 from backend.embedded.part import PartPlan
 from backend.embedded.postgres import EmbeddedPostgres
@@ -68,6 +69,7 @@ class Application:
         self._runner_port = _ReservedPort() if not environment.model_runner_url else None
         # The id of the model that is loaded first, if the runner is ours.
         self._model = environment.model_runner_model or environment.builtin.model_id
+        self._model_arguments = runner_arguments(environment.builtin, environment.model_runner_model)
         self._readiness = Answer(0, "")
 
     async def start(self, supervisor: Supervisor) -> None:
@@ -129,26 +131,12 @@ class Application:
 
     def _runner_plan(self, port: _ReservedPort) -> PartPlan:
         where = ("--host", LOOPBACK, "--port", str(port.number))
-        return self._plan("runner", (*self._programs.runner, *where, *self._model_arguments()))
-
-    def _model_arguments(self) -> tuple[str, ...]:
-        """What the built-in runner must know of its settings: it reads none itself."""
-        settings = self._environment.builtin
-        mine = (f"--model={settings.model_path}", f"--model-id={settings.model_id}")
-        return (
-            *(mine if settings.model_path else ()),
-            f"--models-dir={settings.models_dir}",
-            f"--first={self._environment.model_runner_model}",
-            f"--context={settings.context_tokens}",
-            f"--slots={settings.slots}",
-            f"--threads={settings.threads}",
-            f"--loaded={settings.loaded}",
-        )
+        return self._plan("runner", (*self._programs.runner, *where, *self._model_arguments))
 
     async def _check_model(self, supervisor: Supervisor) -> None:
         """Raises StartError for a model of somebody's own that is not there, before anything is started."""
         if self._environment.builtin.model_path or self._environment.model_runner_model:
-            command = self._python((*self._programs.runner, "--check", *self._model_arguments()))
+            command = self._python((*self._programs.runner, "--check", *self._model_arguments))
             await supervisor.run_command("Looking for the model", command, self._logs / "runner.log")
 
     def _application_plans(self) -> list[PartPlan]:
@@ -179,13 +167,13 @@ class Application:
         if not as_owner:
             # Empty, not left out: what the environment names is not looked up in `.env`.
             environment["DATABASE_OWNER_URL"] = ""
+            environment["DATABASE_OWNER_URL_FILE"] = ""
             environment["DATABASE_RUNTIME_ROLE"] = self._environment.database.runtime_role
         if self._postgres is not None:
             environment["DATABASE_URL"] = self._postgres.url()
         if self._runner_port is not None:
-            environment["MODEL_RUNNER_URL"] = f"http://{LOOPBACK}:{self._runner_port.number}/v1"
+            environment["BUILT_IN_RUNNER_URL"] = f"http://{LOOPBACK}:{self._runner_port.number}/v1"
             environment["MODEL_RUNNER_MODEL"] = self._model
-            environment[RUNNER_KIND_VARIABLE] = "builtin"
         return ChildCommand(
             arguments=(sys.executable, *arguments),
             environment=environment,

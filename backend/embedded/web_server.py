@@ -1,6 +1,6 @@
-"""One web process: uvicorn on a socket that the supervisor opened.
+"""One web process: uvicorn on a socket that the supervisor opened for all of them.
 
-It adds one thing to uvicorn: open streams learn that the server is stopping (`scope["state"]["shutdown"]`), because
+Alone, as in a container, it opens the socket itself. It adds one thing to uvicorn: open streams learn that the server is stopping (`scope["state"]["shutdown"]`), because
 uvicorn itself would wait for them. It knows nothing of what is served.
 """
 
@@ -19,6 +19,8 @@ from typing import Any, Final
 import uvicorn
 
 from backend.config.environment import ConfigurationError, load_environment
+from backend.embedded.errors import StartError
+from backend.embedded.preflight import bind_web_socket
 
 APPLICATION_MODULE: Final = "backend.config.asgi"
 GRACE_SECONDS: Final = 3
@@ -74,11 +76,13 @@ def give_up_the_unreading(listening: socket.socket) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Serve on the socket given by its number; answer the exit code."""
+    """Serve on the socket given by its number, or at HOST and PORT; answer the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m backend.embedded.web_server", description="One web process."
     )
-    parser.add_argument("--fd", type=int, required=True, help="the number of an open, listening socket")
+    parser.add_argument(
+        "--fd", type=int, help="the number of an open, listening socket (default: one at HOST and PORT)"
+    )
     parser.add_argument(
         "--application", default=APPLICATION_MODULE, help="the module whose `application` is served"
     )
@@ -87,6 +91,15 @@ def main(arguments: list[str]) -> int:
         environment = load_environment()
     except ConfigurationError as error:
         print(error.message, file=sys.stderr)
+        return 2
+    try:
+        listening = (
+            bind_web_socket(environment.host, environment.port)
+            if options.fd is None
+            else socket.socket(fileno=options.fd)
+        )
+    except StartError as error:
+        print(error, file=sys.stderr)
         return 2
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backend.config.settings")
     shutdown = asyncio.Event()
@@ -106,7 +119,6 @@ def main(arguments: list[str]) -> int:
         # The browser keeps its connections between two clicks.
         timeout_keep_alive=75,
     )
-    listening = socket.socket(fileno=options.fd)
     give_up_the_unreading(listening)
     WebServer(config, shutdown).run(sockets=[listening])
     return 0

@@ -67,10 +67,12 @@ class Shift:
         executor: Executor,
         timings: WorkerTimings,
         stopping: asyncio.Event,
+        alive: Callable[[], None],
         only_own: bool = False,
     ) -> None:
         """only_own: takes the calls that nobody else can carry out, and leaves those of others alone."""
         self._only_own = only_own
+        self._alive = alive
         self.ready = asyncio.Event()
         self.worker_id = worker_id
         self._timings = timings
@@ -139,6 +141,7 @@ class Shift:
             if time.monotonic() - self._last_beat > self._timings.lease_s / 2:
                 self._sweep.database_was_away()
             self._last_beat = time.monotonic()
+            self._alive()
             await asyncio.sleep(self._timings.heartbeat_s)
 
     async def _listen(self) -> None:

@@ -11,7 +11,7 @@ import logging
 import os
 import secrets
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any
 
@@ -42,7 +42,9 @@ class ModelCallWorker:
         conversations: Conversations | None = None,
         models: ModelMemory | None = None,
         timings: WorkerTimings | None = None,
+        alive: Callable[[], None] = lambda: None,
     ) -> None:
+        """alive: called after each heartbeat."""
         self._database_url = database_url
         self._store = store
         self._models = models or NothingKnown()
@@ -51,6 +53,7 @@ class ModelCallWorker:
         self._runners = tuple(runners)
         self._runner_limits = runner_limits or {}
         self._timings = timings or WorkerTimings()
+        self._alive = alive
         self._stopping = asyncio.Event()
         self.worker_id = new_worker_id()
 
@@ -94,6 +97,7 @@ class ModelCallWorker:
             "executor": executor,
             "timings": self._timings,
             "stopping": self._stopping,
+            "alive": self._alive,
         }
 
 

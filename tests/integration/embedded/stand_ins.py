@@ -21,7 +21,7 @@ class Answers(BaseHTTPRequestHandler):
     """Answers every GET with the settings that the supervisor gave to this process."""
 
     def do_GET(self) -> None:
-        names = ("DATABASE_URL", "MODEL_RUNNER_URL", "VERBATIM_RUNNER_KIND", "MODEL_RUNNER_MODEL")
+        names = ("DATABASE_URL", "BUILT_IN_RUNNER_URL", "MODEL_RUNNER_MODEL")
         body = "\n".join(
             [str(os.getpid()), *(f"{name}={os.environ.get(name, '')}" for name in names)]
         ).encode()

@@ -153,26 +153,49 @@ def test_a_broken_line_of_the_env_file_is_named(tmp_path: Path, line: str) -> No
 
 
 @pytest.mark.parametrize(
-    ("setting", "kind", "expected"),
+    ("setting", "whose", "expected"),
     [
-        ("", "builtin", True),
-        ("", "", False),
-        ("auto", "builtin", True),
-        ("auto", "", False),
-        ("yes", "", True),
-        ("YES", "builtin", True),
-        ("no", "builtin", False),
+        ("", "BUILT_IN_RUNNER_URL", True),
+        ("", "MODEL_RUNNER_URL", False),
+        ("auto", "BUILT_IN_RUNNER_URL", True),
+        ("auto", "MODEL_RUNNER_URL", False),
+        ("yes", "MODEL_RUNNER_URL", True),
+        ("YES", "BUILT_IN_RUNNER_URL", True),
+        ("no", "BUILT_IN_RUNNER_URL", False),
     ],
 )
 def test_whether_the_runner_continues_replies_is_known_of_the_built_in_one_and_told_of_others(
-    setting: str, kind: str, expected: bool
+    setting: str, whose: str, expected: bool
 ) -> None:
-    environment = load(
-        MODEL_RUNNER_URL="http://localhost:12434/v1",
-        MODEL_RUNNER_CONTINUES=setting,
-        VERBATIM_RUNNER_KIND=kind,
-    )
+    environment = load(**{whose: "http://localhost:12434/v1", "MODEL_RUNNER_CONTINUES": setting})
     assert environment.model_runners[0].continues is expected
+
+
+def test_the_built_in_runner_may_run_elsewhere_and_gives_way_to_one_that_was_chosen() -> None:
+    environment = load(BUILT_IN_RUNNER_URL="http://model-runner:8080/v1/", MODEL_SLOTS="3")
+    [runner] = environment.model_runners
+    assert (runner.url, runner.kind, runner.limit) == ("http://model-runner:8080/v1", "built-in", 3)
+    assert environment.runner_is_built_in
+
+    chosen = load(BUILT_IN_RUNNER_URL="http://model-runner:8080/v1", MODEL_RUNNER_URL="http://gpu:8000/v1")
+    assert (chosen.model_runner_url, chosen.runner_is_built_in) == ("http://gpu:8000/v1", False)
+    assert not load().runner_is_built_in
+    assert problem(BUILT_IN_RUNNER_URL="http://model-runner").startswith("BUILT_IN_RUNNER_URL is ")
+
+
+def test_what_listens_everywhere_but_is_published_on_this_machine_only_counts_as_this_machine_s() -> None:
+    inside = {"HOST": "0.0.0.0", "ALLOWED_HOSTS": "", "SECRET_KEY": "k" * 50}
+    environment = load(**inside, PUBLISHED_HOST="127.0.0.1")
+    assert (environment.host, environment.is_loopback, environment.signup) == ("0.0.0.0", True, "open")
+    assert "localhost" in environment.allowed_hosts
+
+    published = {**ELSEWHERE, "HOST": "127.0.0.1", "PUBLISHED_HOST": "192.0.2.7"}
+    assert not load(**published).is_loopback
+    assert load(**published).signup == "closed"
+    assert "HOST is 192.0.2.7, which other machines can reach" in problem(
+        **{**published, "ALLOWED_HOSTS": ""}
+    )
+    assert problem(PUBLISHED_HOST="http://x").startswith("PUBLISHED_HOST is 'http://x'")
 
 
 def test_another_word_for_whether_the_runner_continues_is_refused() -> None:

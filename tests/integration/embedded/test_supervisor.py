@@ -50,9 +50,8 @@ def test_once_ready_the_last_line_is_the_address_and_the_parts_know_each_other(d
         settings = dict(line.split("=", 1) for line in get(stack.port)[1:])
         with psycopg.connect(settings["DATABASE_URL"]) as connection:
             assert connection.execute("SELECT current_database()").fetchone() == ("verbatim",)
-        assert settings["VERBATIM_RUNNER_KIND"] == "builtin"
         assert settings["MODEL_RUNNER_MODEL"] == "smollm2-135m-instruct"
-        with urllib.request.urlopen(f"{settings['MODEL_RUNNER_URL']}/models", timeout=10) as answer:
+        with urllib.request.urlopen(f"{settings['BUILT_IN_RUNNER_URL']}/models", timeout=10) as answer:
             assert answer.status == 200
 
 

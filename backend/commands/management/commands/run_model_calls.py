@@ -8,10 +8,12 @@ from typing import Any
 
 import psycopg
 import uvloop
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from backend import bootstrap
 from backend.bootstrap.database_rights import warn_of_rights
+from backend.commands.alive import sign_of_life
 from backend.model_calls.worker import ModelCallWorker
 
 
@@ -41,6 +43,7 @@ async def work_until_told() -> None:
         run_command=bootstrap.run_command,
         runners=clients,
         runner_limits=runners.limits(),
+        alive=sign_of_life(settings.ALIVE_FILE),
     )
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -9,11 +9,13 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Final
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from backend import bootstrap
 from backend.bootstrap.database_rights import warn_of_rights
 from backend.bootstrap.transparency import log_keys, outlets
+from backend.commands.alive import sign_of_life
 from backend.commands.plain_errors import plain_database_errors
 from backend.transparency.keeper import keep
 from backend.transparency.keys import KeyProblem
@@ -35,7 +37,11 @@ class Command(BaseCommand):
             signal.signal(wanted, stop)
         warn_of_rights(bootstrap.database_url())
         with plain_database_errors(), _log_kept(stop_event):
-            worker.run(stop_event, database_url=bootstrap.database_url())
+            worker.run(
+                stop_event,
+                database_url=bootstrap.database_url(),
+                alive=sign_of_life(settings.ALIVE_FILE),
+            )
 
 
 @contextmanager
