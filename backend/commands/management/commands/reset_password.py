@@ -58,6 +58,6 @@ class Command(BaseCommand):
 def _address() -> str:
     """How people most likely reach the installation; the path is what counts."""
     if settings.IS_LOOPBACK:
-        return f"http://{settings.HOST}:{settings.PORT}"
+        return f"http://{settings.PUBLISHED_HOST}:{settings.PORT}"
     name = next((name for name in settings.ALLOWED_HOSTS if name != "*"), "HOST").removeprefix(".")
     return f"https://{name}"
