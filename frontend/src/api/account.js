@@ -35,6 +35,9 @@ export function checkAccountAnswer(answer) {
       message: 'Almost done: open the link in the email we have sent you, then log in.',
     });
   }
+  if (answer.status === 401 && flows.some((flow) => flow.id === 'mfa_authenticate' && flow.is_pending)) {
+    throw new Problem({ status: 401, code: 'second_factor', message: 'Your account asks for a code as well.' });
+  }
   throw toProblem(answer.status, answer.data, answer.headers?.['retry-after']);
 }
 
@@ -61,6 +64,17 @@ export async function logIn({ email, password }) {
   await refreshCsrfToken();
   const answer = await sendRaw({ method: 'POST', url: `${ALLAUTH}/auth/login`, data: { email, password } });
   // 409: this browser is logged in already, for example in another tab.
+  if (answer.status !== 409) checkAccountAnswer(answer);
+}
+
+/**
+ * The second step of logging in, where the first one was answered with the code "second_factor".
+ * @param {string} code of the app, or a recovery code
+ * @returns {Promise<void>}
+ */
+export async function logInWithCode(code) {
+  const answer = await sendRaw({ method: 'POST', url: `${ALLAUTH}/auth/2fa/authenticate`, data: { code } });
+  // 409: another tab was quicker.
   if (answer.status !== 409) checkAccountAnswer(answer);
 }
 

@@ -17,6 +17,7 @@ import { AppLayout } from './AppLayout.jsx';
 import { forgetEverything } from './cache.js';
 import { NotFoundPage } from './NotFoundPage.jsx';
 
+const AccessPage = lazy(() => import('../features/access/AccessPage.jsx'));
 const AuthPage = lazy(() => import('../auth/AuthPage.jsx'));
 const NewPasswordPage = lazy(() => import('../auth/NewPasswordPage.jsx'));
 const SessionExpiredDialog = lazy(() => import('../auth/SessionExpiredDialog.jsx'));
@@ -114,6 +115,14 @@ function SessionGate() {
               element={
                 <Suspense fallback={null}>
                   <SettingsPage />
+                </Suspense>
+              }
+            />
+            <Route
+              path="/settings/log-in"
+              element={
+                <Suspense fallback={null}>
+                  <AccessPage />
                 </Suspense>
               }
             />

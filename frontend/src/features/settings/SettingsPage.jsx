@@ -77,6 +77,13 @@ export default function SettingsPage() {
         <h2 id="settings-password">Password</h2>
         <PasswordForm email={user?.email ?? ''} />
       </section>
+      <section className={styles.section} aria-labelledby="settings-access">
+        <h2 id="settings-access">Log-in</h2>
+        <p className={styles.about}>A second factor: codes of an app on your phone, asked for beside the password.</p>
+        <Link className={styles.to} to="/settings/log-in">
+          Protect your log-in
+        </Link>
+      </section>
       <section className={styles.section} aria-labelledby="settings-leave">
         <h2 id="settings-leave">This browser</h2>
         <p className={styles.about}>Drafts and the theme are kept here. Your conversations stay on the server.</p>
