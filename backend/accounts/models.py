@@ -51,6 +51,12 @@ class User(AbstractBaseUser, PermissionsMixin):
         default=0, editable=False, help_text="Sessions that began under a lower number are over."
     )
 
+    deleted_at = models.DateTimeField(
+        null=True,
+        editable=False,
+        help_text="Its owner deleted the account; only its id means anything still.",
+    )
+
     objects: ClassVar[UserManager] = UserManager()
 
     EMAIL_FIELD = "email"

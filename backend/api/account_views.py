@@ -13,13 +13,18 @@ from rest_framework.views import APIView
 
 from backend.accounts.models import User
 from backend.accounts.signup_policy import current_policy
+from backend.api.leaving_views import DeleteMyAccountMixin
 from backend.api.serializers import ProblemOutput
 
 
 class MeOutput(serializers.ModelSerializer[User]):
+    has_password = serializers.BooleanField(
+        source="has_usable_password", help_text="false: logs in through another service only."
+    )
+
     class Meta:
         model = User
-        fields = ["id", "email", "display_name", "is_staff", "is_auditor"]
+        fields = ["id", "email", "display_name", "is_staff", "is_auditor", "has_password"]
         read_only_fields = fields
 
 
@@ -33,7 +38,7 @@ class SetupOutput(serializers.Serializer[object]):
     )
 
 
-class MeView(APIView):
+class MeView(DeleteMyAccountMixin):
     @extend_schema(responses={200: MeOutput, 401: ProblemOutput}, summary="Who is logged in")
     def get(self, request: Request) -> Response:
         assert isinstance(request.user, User), "only people who are logged in get here"

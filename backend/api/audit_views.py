@@ -65,7 +65,8 @@ class AuditReadOutput(serializers.Serializer[Any]):
     at = serializers.DateTimeField()
     what = serializers.CharField(
         help_text="What was read first: prompt, reply, raw, events or export. What was read of the same call or "
-        "conversation within ten minutes belongs to the same reading."
+        "conversation within ten minutes belongs to the same reading. password_link: an administrator made a link "
+        "with which my password can be set; second_factor: one took off my second factor."
     )
     conversation_id = serializers.UUIDField(allow_null=True)
     call_id = serializers.UUIDField(allow_null=True)

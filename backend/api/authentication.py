@@ -33,6 +33,11 @@ class CsrfFailed(PermissionDenied):
     default_code = "csrf_failed"
 
 
+class OnlyInTheBrowser(PermissionDenied):
+    default_detail = "A program cannot do this. Log in with a browser, and do it there."
+    default_code = "session_required"
+
+
 class SessionAuthentication(authentication.SessionAuthentication):
     """Answers 401 when logged out, and names a failed CSRF check as such."""
 

@@ -22,7 +22,7 @@ def people_by_id(ids: Iterable[UUID]) -> dict[UUID, dict[str, Any]]:
     wanted = set(ids)
     known = {
         person_id: {"id": str(person_id), "email": email, "display_name": name}
-        for person_id, email, name in User.objects.filter(pk__in=wanted).values_list(
+        for person_id, email, name in User.objects.filter(pk__in=wanted, deleted_at=None).values_list(
             "pk", "email", "display_name"
         )
     }

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from backend.accounts.models import User
-from backend.accounts.people import NotAnAdministrator, change_person, list_people
+from backend.accounts.people import NotAnAdministrator, change_person, has_second_factor, list_people
 from backend.api.asking import person_asking
 from backend.api.input_fields import StrictSerializer, TrueOrFalseField
 from backend.api.json_input import StrictJSONParser
@@ -28,6 +28,10 @@ _REFUSALS = {
 
 
 class PersonOutput(serializers.ModelSerializer[User]):
+    has_second_factor = serializers.SerializerMethodField(
+        help_text="Log-in also asks for a code of an app on their phone."
+    )
+
     class Meta:
         model = User
         fields = [
@@ -39,11 +43,16 @@ class PersonOutput(serializers.ModelSerializer[User]):
             "is_staff",
             "date_joined",
             "last_login",
+            "has_second_factor",
         ]
         read_only_fields = fields
         extra_kwargs = {
             "is_active": {"help_text": "false: cannot log in, and no session or token of theirs works."}
         }
+
+    def get_has_second_factor(self, person: User) -> bool:
+        listed: bool | None = getattr(person, "second_factor", None)  # a list asks for all of them at once
+        return has_second_factor(person) if listed is None else listed
 
 
 class PeoplePageOutput(serializers.Serializer[Any]):

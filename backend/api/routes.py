@@ -28,6 +28,7 @@ from backend.api.export_views import ExportJsonView, ExportMarkdownView
 from backend.api.live import live
 from backend.api.model_call_views import ModelCallListView, ModelCallView
 from backend.api.model_views import ModelListView
+from backend.api.people_help_views import RemoveSecondFactorView, ResetPasswordView
 from backend.api.people_views import PeopleView, PersonView
 from backend.api.preset_views import PresetListView, PresetView
 from backend.api.query_views import (
@@ -40,6 +41,7 @@ from backend.api.query_views import (
 from backend.api.replay_queries import ConversationReplaysView, ReplayView
 from backend.api.replay_views import CancelReplayView, ResumeReplayView, StartReplayView
 from backend.api.search_view import SearchView
+from backend.api.second_factor_views import SecondFactorPictureView
 from backend.api.time_views import ConversationAsOfView
 from backend.api.token_views import TokenListView, TokenView
 
@@ -96,8 +98,15 @@ urlpatterns = [
     path("model-calls/<uuid:call_id>/raw/", RawPromptView.as_view(), name="raw-prompt"),
     path(f"audit/{_CONVERSATION}events/", AuditConversationEventsView.as_view(), name="audited-events"),
     path("me/audit-reads/", MyAuditReadsView.as_view(), name="my-audit-reads"),
+    path("me/second-factor/picture/", SecondFactorPictureView.as_view(), name="second-factor-picture"),
     path("users/", PeopleView.as_view(), name="users"),
     path("users/<uuid:user_id>/", PersonView.as_view(), name="user"),
+    path("users/<uuid:user_id>/reset-password/", ResetPasswordView.as_view(), name="reset-password"),
+    path(
+        "users/<uuid:user_id>/remove-second-factor/",
+        RemoveSecondFactorView.as_view(),
+        name="remove-second-factor",
+    ),
     path("search/", SearchView.as_view(), name="search"),
     path("live/", live, name="live"),
 ]

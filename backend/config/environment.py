@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
 
+from backend.config.access_settings import ACCESS_SETTING_NAMES, AccessSettings, access_settings
 from backend.config.audit_settings import AUDIT_SETTING_NAMES, AuditSettings, audit_settings
 from backend.config.builtin_settings import BUILTIN_SETTING_NAMES, BuiltinSettings, builtin_settings
 from backend.config.database_settings import DATABASE_SETTING_NAMES, DatabaseSettings, database_settings
@@ -43,6 +44,7 @@ SETTING_NAMES: Final = (
     *RUNNER_SETTING_NAMES,
     *BUILTIN_SETTING_NAMES,
     *AUDIT_SETTING_NAMES,
+    *ACCESS_SETTING_NAMES,
     "SECRET_KEY",
     "ALLOWED_HOSTS",
     "EMAIL_URL",
@@ -84,6 +86,7 @@ class Environment:
     model_runner_model: str
     builtin: BuiltinSettings
     audit: AuditSettings
+    access: AccessSettings
     secret_key: str
     allowed_hosts: tuple[str, ...]
     email_url: str  # empty: no mail
@@ -200,6 +203,8 @@ def load_environment(
     reader.problems += problems
     audit, problems = audit_settings(raw, REPOSITORY_ROOT)
     reader.problems += problems
+    access, problems = access_settings(raw)
+    reader.problems += problems
     database, problems = database_settings(raw)
     reader.problems += problems
     runners, problems = runner_settings(raw, slots=builtin.slots)
@@ -222,6 +227,7 @@ def load_environment(
         model_runner_model=reader.text("MODEL_RUNNER_MODEL", ""),
         builtin=builtin,
         audit=audit,
+        access=access,
         secret_key=secret_key,
         allowed_hosts=allowed_hosts or tuple(dict.fromkeys(("127.0.0.1", "localhost", "[::1]", host))),
         email_url=reader.email_url(),

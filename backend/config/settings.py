@@ -21,6 +21,7 @@ ENVIRONMENT = load_environment()
 DEBUG = False
 SECRET_KEY = ENVIRONMENT.secret_key
 IS_LOOPBACK = ENVIRONMENT.is_loopback
+PUBLISHED_HOST, PORT = ENVIRONMENT.published_host, ENVIRONMENT.port
 ALLOWED_HOSTS = list(ENVIRONMENT.allowed_hosts)
 DATA_DIR = ENVIRONMENT.data_dir
 DATABASE_URL = ENVIRONMENT.database_url
@@ -53,6 +54,9 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.headless",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
     "knox",
     "rest_framework",
     "django_filters",
@@ -159,6 +163,16 @@ ACCOUNT_RATE_LIMITS = {
     "signup": f"{ENVIRONMENT.signup_rate}/ip" if ENVIRONMENT.signup_rate else None,
     "login": f"{ENVIRONMENT.login_rate}/ip" if ENVIRONMENT.login_rate else None,
 }
+
+# People who have a second factor are asked for it in any case; `off` only lets nobody set one up.
+MFA_ADAPTER = "backend.accounts.second_factor.SecondFactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"] if ENVIRONMENT.access.two_factor else []
+MFA_TOTP_ISSUER = "Verbatim"
+# Without mail no address is ever verified.
+MFA_ALLOW_UNVERIFIED_EMAIL = not ENVIRONMENT.email_url
+
+# A link with which a new password can be set, by mail or handed over by an administrator, works for a day.
+PASSWORD_RESET_TIMEOUT = 24 * 60 * 60
 HEADLESS_ONLY = True
 HEADLESS_CLIENTS = ["browser"]
 HEADLESS_FRONTEND_URLS = {

@@ -23,7 +23,10 @@ ONE_READING: Final = timedelta(minutes=10)
 """So long after it was recorded, looking at the same thing again is the same reading."""
 
 PROMPT, REPLY, RAW, EVENTS, EXPORT = "prompt", "reply", "raw", "events", "export"
-WHAT_IS_READ: Final = (PROMPT, REPLY, RAW, EVENTS, EXPORT)
+PASSWORD_LINK, SECOND_FACTOR = "password_link", "second_factor"
+WAYS_IN: Final = (PASSWORD_LINK, SECOND_FACTOR)
+"""An administrator opened a way into the account, and so to all of it. Each time is told, also within ten minutes."""
+WHAT_IS_READ: Final = (PROMPT, REPLY, RAW, EVENTS, EXPORT, *WAYS_IN)
 
 Reading = tuple[UUID, UUID | None]
 """Who looked, and at which call; for a conversation as such at which conversation, and None for everything."""
@@ -89,7 +92,7 @@ class AuditTrail(BaseAggregate[UUID]):
         stamp: Stamp,
         day_before: AuditTrail | None = None,
     ) -> bool:
-        """Record that somebody looks. False, and nothing stored, for the owner and within the same reading.
+        """Record that somebody looks, or can from now on. False, and nothing stored, for the owner and within the same reading.
 
         day_before: the same owner's trail of yesterday, in which a reading may have begun. Raises InvalidInput.
         """
@@ -103,7 +106,7 @@ class AuditTrail(BaseAggregate[UUID]):
         envelope = stamp()
         reading = _reading(reader_id, conversation_id, call_id)
         trails = (self, day_before) if day_before is not None else (self,)
-        if any(trail.was_read_lately(reading, envelope.at) for trail in trails):
+        if what not in WAYS_IN and any(trail.was_read_lately(reading, envelope.at) for trail in trails):
             return False
         self.trigger_event(
             e.AuditRead,
@@ -125,7 +128,9 @@ class AuditTrail(BaseAggregate[UUID]):
 
     @apply_event.register
     def _(self, event: e.AuditRead) -> None:
-        self.last_recorded[_reading(event.reader_id, event.conversation_id, event.call_id)] = event.timestamp
+        if event.what not in WAYS_IN:
+            reading = _reading(event.reader_id, event.conversation_id, event.call_id)
+            self.last_recorded[reading] = event.timestamp
 
 
 def _reading(reader_id: UUID, conversation_id: UUID | None, call_id: UUID | None) -> Reading:

@@ -376,7 +376,8 @@ class AuditTrailOpened(AuditTrailEvent, AggregateCreated):
 
 
 class AuditRead(AuditTrailEvent):
-    """Recorded before the content is shown. what: prompt, reply, raw, events or export.
+    """Recorded before the content is shown. what: prompt, reply, raw, events or export; or password_link or
+    second_factor, where an administrator opened a way into the account, and so to all of it.
 
     call_id: the model call that was looked at; None for a conversation as such. Both None: all that the owner has.
     """

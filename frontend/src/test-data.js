@@ -270,6 +270,7 @@ export function somebody(fields) {
     is_active: true,
     is_auditor: false,
     is_staff: false,
+    has_second_factor: false,
     ...fields,
   };
 }

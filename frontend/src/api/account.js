@@ -24,7 +24,7 @@ export function fetchSetup() {
  * The account service answers 401 with a list of open steps when more than a password is needed.
  * @param {import('axios').AxiosResponse} answer
  */
-function checkAccountAnswer(answer) {
+export function checkAccountAnswer(answer) {
   if (answer.status >= 200 && answer.status < 300) return;
   /** @type {{id: string, is_pending?: boolean}[]} */
   const flows = answer.data?.data?.flows ?? [];
@@ -34,6 +34,9 @@ function checkAccountAnswer(answer) {
       code: 'verify_email',
       message: 'Almost done: open the link in the email we have sent you, then log in.',
     });
+  }
+  if (answer.status === 401 && flows.some((flow) => flow.id === 'mfa_authenticate' && flow.is_pending)) {
+    throw new Problem({ status: 401, code: 'second_factor', message: 'Your account asks for a code as well.' });
   }
   throw toProblem(answer.status, answer.data, answer.headers?.['retry-after']);
 }
@@ -64,6 +67,17 @@ export async function logIn({ email, password }) {
   if (answer.status !== 409) checkAccountAnswer(answer);
 }
 
+/**
+ * The second step of logging in, where the first one was answered with the code "second_factor".
+ * @param {string} code of the app, or a recovery code
+ * @returns {Promise<void>}
+ */
+export async function logInWithCode(code) {
+  const answer = await sendRaw({ method: 'POST', url: `${ALLAUTH}/auth/2fa/authenticate`, data: { code } });
+  // 409: another tab was quicker.
+  if (answer.status !== 409) checkAccountAnswer(answer);
+}
+
 /** @returns {Promise<void>} */
 export async function logOut() {
   const answer = await sendRaw({ method: 'DELETE', url: `${ALLAUTH}/auth/session` });
@@ -82,4 +96,13 @@ export async function changePassword({ currentPassword, newPassword }) {
     data: { current_password: currentPassword, new_password: newPassword },
   });
   checkAccountAnswer(answer);
+}
+
+/**
+ * Delete my account for good. Who has no password gives their email address instead.
+ * @param {{password?: string, confirm?: string}} proof
+ * @returns {Promise<void>}
+ */
+export async function deleteMyAccount(proof) {
+  await send({ method: 'DELETE', url: '/api/me/', data: proof });
 }

@@ -26,6 +26,11 @@ export function whenLoggedOut(listener) {
   onLoggedOut = listener;
 }
 
+/** For callers who look at a 401 themselves, and find that it means what it usually means. */
+export function tellLoggedOut() {
+  onLoggedOut();
+}
+
 /** Fetch the configuration: the answer sets the csrftoken cookie. */
 export async function refreshCsrfToken() {
   await exchange({ method: 'GET', url: `${ALLAUTH}/config` });

@@ -14,6 +14,7 @@ import { command, get, samePath } from './http.js';
  * @property {boolean} is_active false: cannot log in, and no token of theirs works
  * @property {boolean} is_auditor
  * @property {boolean} is_staff an administrator
+ * @property {boolean} has_second_factor log-in also asks for a code of an app
  * @property {string|null} [last_login]
  * @property {string} [date_joined]
  *
@@ -39,4 +40,22 @@ export function fetchPeople(search, { next = null, signal } = {}) {
  */
 export function changePerson(id, change) {
   return command('PATCH', `${BASE}${id}/`, change);
+}
+
+/**
+ * A link with which somebody else sets a new password; it works once. Recorded, and they see it.
+ * @param {string} id
+ * @returns {Promise<{path: string, expires_at: string}>}
+ */
+export function makePasswordLink(id) {
+  return command('POST', `${BASE}${id}/reset-password/`, {});
+}
+
+/**
+ * Take the second factor off somebody who lost it. Recorded, and they see it.
+ * @param {string} id
+ * @returns {Promise<Person>}
+ */
+export function removeSecondFactor(id) {
+  return command('POST', `${BASE}${id}/remove-second-factor/`, {});
 }

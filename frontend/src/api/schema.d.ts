@@ -440,11 +440,20 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Who is logged in */
+        /**
+         * Who is logged in
+         * @description DELETE of who I am; reading it stands in account_views.
+         */
         get: operations["me_retrieve"];
         put?: never;
         post?: never;
-        delete?: never;
+        /**
+         * @description Delete my account. The body says `password`, or `confirm` where the account has none.
+         *
+         *     My conversations are deleted, running replies stop, all sessions, API tokens, presets and links to other
+         *     accounts go, and so do my name and address. What was recorded stays on record under an id.
+         */
+        delete: operations["delete_my_account"];
         options?: never;
         head?: never;
         patch?: never;
@@ -459,6 +468,23 @@ export interface paths {
         };
         /** @description Who has read my content through the audit, when, and what. */
         get: operations["list_my_audit_reads"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/me/second-factor/picture/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The secret of the second factor that is being set up in this browser, as a QR code. */
+        get: operations["second_factor_picture"];
         put?: never;
         post?: never;
         delete?: never;
@@ -805,6 +831,48 @@ export interface paths {
         patch: operations["change_user"];
         trace?: never;
     };
+    "/api/users/{user_id}/remove-second-factor/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description Take the second factor off somebody who lost it, with its recovery codes; they can set up another one.
+         *
+         *     It is recorded before, and its owner sees that.
+         */
+        post: operations["remove_second_factor_of_user"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users/{user_id}/reset-password/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description Make a link with which somebody else sets a new password, which ends all of their sessions.
+         *
+         *     It is recorded before, and its owner sees that. A second factor is still asked for.
+         */
+        post: operations["reset_password_of_user"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/healthz": {
         parameters: {
             query?: never;
@@ -918,7 +986,7 @@ export interface components {
             readonly reader: components["schemas"]["SomebodyOutput"];
             /** Format: date-time */
             at: string;
-            /** @description What was read first: prompt, reply, raw, events or export. What was read of the same call or conversation within ten minutes belongs to the same reading. */
+            /** @description What was read first: prompt, reply, raw, events or export. What was read of the same call or conversation within ten minutes belongs to the same reading. password_link: an administrator made a link with which my password can be set; second_factor: one took off my second factor. */
             what: string;
             /** Format: uuid */
             conversation_id: string | null;
@@ -1157,6 +1225,8 @@ export interface components {
             readonly is_staff: boolean;
             /** Auditor */
             readonly is_auditor: boolean;
+            /** @description false: logs in through another service only. */
+            has_password: boolean;
         };
         /** @description What a transcript tells of a message at any version. */
         MessageOutput: {
@@ -1387,6 +1457,12 @@ export interface components {
             id: string;
             display_name: string;
         };
+        PasswordLinkOutput: {
+            /** @description Put it behind the address under which people reach this installation, and hand it over in a way that only they can read. Shown this once; it works once. */
+            path: string;
+            /** Format: date-time */
+            expires_at: string;
+        };
         /** @description An object with these fields and no others; each unknown one is named in the answer. */
         PatchedChangeConversationInputRequest: {
             title?: string;
@@ -1448,6 +1524,8 @@ export interface components {
             readonly date_joined: string;
             /** Format: date-time */
             readonly last_login: string | null;
+            /** @description Log-in also asks for a code of an app on their phone. */
+            readonly has_second_factor: boolean;
         };
         PresetAnswerOutput: {
             /** Format: uuid */
@@ -4181,6 +4259,78 @@ export interface operations {
             };
         };
     };
+    delete_my_account: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The password or the typed address is wrong; nothing was deleted. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description Not logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description Asked by a program, or the CSRF token is missing or wrong. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description This is the last administrator who can log in. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description Too many tries; see Retry-After. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The list of conversations is behind; see Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+        };
+    };
     list_my_audit_reads: {
         parameters: {
             query?: {
@@ -4225,6 +4375,43 @@ export interface operations {
             };
             /** @description The read model is behind or being rebuilt; see Retry-After. */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+        };
+    };
+    second_factor_picture: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/svg+xml": string;
+                };
+            };
+            /** @description Not logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description No second factor is being set up in this browser. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5600,6 +5787,138 @@ export interface operations {
                 };
             };
             /** @description This is the last administrator who can log in. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+        };
+    };
+    remove_second_factor_of_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PersonOutput"];
+                };
+            };
+            /** @description The request has fields, and takes none. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description Not logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description Not an administrator, asked by a program, or the CSRF token is missing or wrong. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description There is no such thing, or it is somebody else's. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description My own account, a deactivated or a deleted one, or there is nothing to take off. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+        };
+    };
+    reset_password_of_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasswordLinkOutput"];
+                };
+            };
+            /** @description The request has fields, and takes none. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description Not logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description Not an administrator, asked by a program, or the CSRF token is missing or wrong. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description There is no such thing, or it is somebody else's. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description My own account, a deactivated or a deleted one, or there is nothing to take off. */
             409: {
                 headers: {
                     [name: string]: unknown;

@@ -17,7 +17,9 @@ import { AppLayout } from './AppLayout.jsx';
 import { forgetEverything } from './cache.js';
 import { NotFoundPage } from './NotFoundPage.jsx';
 
+const AccessPage = lazy(() => import('../features/access/AccessPage.jsx'));
 const AuthPage = lazy(() => import('../auth/AuthPage.jsx'));
+const NewPasswordPage = lazy(() => import('../auth/NewPasswordPage.jsx'));
 const SessionExpiredDialog = lazy(() => import('../auth/SessionExpiredDialog.jsx'));
 const ComparePage = lazy(() => import('../features/compare/ComparePage.jsx'));
 const CallPage = lazy(() => import('../features/audit/CallPage.jsx'));
@@ -80,6 +82,14 @@ function SessionGate() {
       <Routes>
         <Route path="/login" element={<ForVisitors mode="login" />} />
         <Route path="/signup" element={<ForVisitors mode="signup" />} />
+        <Route
+          path="/account/password/reset/key/:key"
+          element={
+            <Suspense fallback={null}>
+              <NewPasswordPage />
+            </Suspense>
+          }
+        />
         <Route element={<ForMembers />}>
           <Route element={<AppLayout />}>
             <Route path="/" element={<ConversationPage />} />
@@ -105,6 +115,14 @@ function SessionGate() {
               element={
                 <Suspense fallback={null}>
                   <SettingsPage />
+                </Suspense>
+              }
+            />
+            <Route
+              path="/settings/log-in"
+              element={
+                <Suspense fallback={null}>
+                  <AccessPage />
                 </Suspense>
               }
             />

@@ -6,6 +6,7 @@ import { Problem, asProblem } from '../api/problems.js';
 import { Button } from '../ui/Button.jsx';
 import { Field, Notice, useFocusOnError } from '../ui/Field.jsx';
 import styles from './AuthPage.module.css';
+import { CodeForm } from './CodeForm.jsx';
 import { tellOtherWindows } from './otherWindows.js';
 
 /** @typedef {import('../api/types.js').Me} Me */
@@ -37,6 +38,7 @@ function explain(problem, signingUp, gaveCode) {
 export function AccountForm({ mode, setupCodeRequired = false, email = '', onDone }) {
   const [problem, setProblem] = useState(/** @type {Problem|null} */ (null));
   const [busy, setBusy] = useState(false);
+  const [codeAsked, setCodeAsked] = useState(false);
   const formRef = useFocusOnError(problem);
   const signingUp = mode === 'signup';
 
@@ -59,12 +61,15 @@ export function AccountForm({ mode, setupCodeRequired = false, email = '', onDon
       tellOtherWindows('in');
       onDone(user);
     } catch (error) {
-      setProblem(explain(asProblem(error), signingUp, fields.setupCode !== ''));
+      const refused = asProblem(error);
+      if (refused.code === 'second_factor') setCodeAsked(true);
+      else setProblem(explain(refused, signingUp, fields.setupCode !== ''));
     } finally {
       setBusy(false);
     }
   };
 
+  if (codeAsked) return <CodeForm onDone={onDone} onBack={() => setCodeAsked(false)} />;
   const errors = problem?.fields ?? {};
   const shownBesideField = ['email', 'password', 'setup_code'].some((name) => errors[name]);
   const wait = problem?.status === 429 && problem.retryAfterSeconds ? ` Try again in ${problem.retryAfterSeconds} s.` : '';

@@ -11,7 +11,7 @@ import AuthPage from './AuthPage.jsx';
 import { setUser, useSession } from './session.js';
 
 vi.mock('../api/account.js');
-const me = { id: 'u1', email: 'ada@example.org', display_name: '', is_staff: true, is_auditor: false };
+const me = { id: 'u1', email: 'ada@example.org', display_name: '', is_staff: true, is_auditor: false, has_password: true };
 
 /** @param {Partial<import('../api/types.js').Setup>} setup */
 function given(setup) {
@@ -39,6 +39,7 @@ beforeEach(() => {
   setUser(null);
   vi.mocked(account.fetchMe).mockResolvedValue(me);
   vi.mocked(account.logIn).mockResolvedValue(undefined);
+  vi.mocked(account.logInWithCode).mockReset().mockResolvedValue(undefined);
   vi.mocked(account.signUp).mockResolvedValue(undefined);
 });
 
@@ -103,5 +104,40 @@ describe('logging in', () => {
     show('login');
     expect(await screen.findByRole('button', { name: 'Log in' })).toBeInTheDocument();
     await vi.waitFor(() => expect(screen.queryByRole('link', { name: 'Create an account' })).toBeNull());
+  });
+});
+
+describe('logging in with a second factor', () => {
+  const CODE_ASKED = new Problem({ status: 401, code: 'second_factor', message: 'x' });
+
+  async function untilTheCode() {
+    given({});
+    vi.mocked(account.logIn).mockRejectedValue(CODE_ASKED);
+    show('login');
+    await fillIn('Log in');
+    return screen.findByLabelText('Code');
+  }
+
+  test('asks for a code after the password', async () => {
+    const field = await untilTheCode();
+    expect(field).toHaveFocus();
+    expect(useSession.getState().status).toBe('out');
+    await userEvent.type(field, '123 456{Enter}');
+    expect(account.logInWithCode).toHaveBeenCalledWith('123456');
+    await vi.waitFor(() => expect(useSession.getState()).toMatchObject({ status: 'in', user: me }));
+  });
+
+  test('says beside the field that a code is wrong', async () => {
+    const fields = { code: ['Incorrect code.'] };
+    vi.mocked(account.logInWithCode).mockRejectedValue(new Problem({ status: 400, code: 'incorrect_code', message: 'x', fields }));
+    await userEvent.type(await untilTheCode(), '000000{Enter}');
+    expect(await screen.findByText('Incorrect code.')).toBeInTheDocument();
+    expect(useSession.getState().status).toBe('out');
+  });
+
+  test('begins again where the first step has worn out', async () => {
+    vi.mocked(account.logInWithCode).mockRejectedValue(new Problem({ status: 401, code: 'http_401', message: 'x' }));
+    await userEvent.type(await untilTheCode(), '123456{Enter}');
+    expect(await screen.findByLabelText('Password')).toBeInTheDocument();
   });
 });

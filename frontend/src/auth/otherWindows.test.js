@@ -6,7 +6,7 @@ import { setUser, useSession } from './session.js';
 
 vi.mock('../api/account.js');
 
-const ada = { id: 'ada', email: 'ada@example.org', display_name: '', is_staff: false, is_auditor: false };
+const ada = { id: 'ada', email: 'ada@example.org', display_name: '', is_staff: false, is_auditor: false, has_password: true };
 
 /** Another window is another end of the same channel. @type {Map<string, Set<Channel>>} */
 const ends = new Map();

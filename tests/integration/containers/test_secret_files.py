@@ -34,7 +34,7 @@ def test_each_secret_may_stand_in_a_file_with_or_without_a_newline(tmp_path: Pat
     assert environment.database.runtime_role == "verbatim"
     assert environment.model_runners[0].api_key == VALUES["MODEL_RUNNER_API_KEY"]
     assert environment.email_url == VALUES["EMAIL_URL"]
-    assert {*VALUES, "AUDIT_SIGNING_KEY"} == {*SECRET_SETTING_NAMES}
+    assert {*VALUES, "AUDIT_SIGNING_KEY", "OIDC_CLIENT_SECRET"} == {*SECRET_SETTING_NAMES}
 
 
 def test_what_was_said_outright_wins_over_the_file(tmp_path: Path) -> None:

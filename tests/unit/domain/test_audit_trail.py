@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from backend.domain import events as e
-from backend.domain.audit_trail import WHAT_IS_READ, AuditTrail, trail_id
+from backend.domain.audit_trail import WAYS_IN, WHAT_IS_READ, AuditTrail, trail_id
 from backend.domain.envelope import Envelope, Stamp
 from backend.domain.errors import InvalidInput
 from tests.support.facts import AUDITOR, BEGINNING, CALL, CONVERSATION, OWNER, STRANGER, Fact, fact, stamper
@@ -153,3 +153,11 @@ def test_a_copy_goes_on_by_itself() -> None:
     assert (twin.version, trail.version) == (2, 1)
     assert trail.last_recorded == {}
     assert trail.pending_events == []
+
+
+@pytest.mark.parametrize("what", WAYS_IN)
+def test_a_way_into_the_account_is_told_each_time_and_hides_no_reading(what: str) -> None:
+    opened = read(conversation=None, call=None, what=what)
+    given_trail(OPENED, opened).when(looking(conversation=None, call=None, what=what)).then(opened)
+    taken = read(conversation=None, call=None, what="export")
+    given_trail(OPENED, opened).when(looking(conversation=None, call=None, what="export")).then(taken)

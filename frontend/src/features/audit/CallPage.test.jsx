@@ -18,8 +18,8 @@ vi.mock('../../api/audit.js', async (original) => ({ ...(await original()), fetc
 vi.mock('../../api/branches.js');
 vi.mock('../../api/modelCalls.js');
 
-const ADA = { id: 'ada', email: 'ada@example.org', display_name: 'Ada', is_staff: false, is_auditor: false };
-const EVE = { id: 'eve', email: 'eve@example.org', display_name: 'Eve', is_staff: false, is_auditor: true };
+const ADA = { id: 'ada', email: 'ada@example.org', display_name: 'Ada', is_staff: false, is_auditor: false, has_password: true };
+const EVE = { id: 'eve', email: 'eve@example.org', display_name: 'Eve', is_staff: false, is_auditor: true, has_password: true };
 const USER = { id: 'ada', email: 'ada@example.org', display_name: 'Ada' };
 const CALL = modelCall({ id: 'k2', reply_id: 'r2', params: { temperature: '0.7' } });
 const PROMPT = {

@@ -68,7 +68,7 @@ const copied = vi.fn(async () => undefined);
 beforeEach(() => {
   queryClient.clear();
   copied.mockClear();
-  setUser({ id: 'ada', email: 'ada@example.org', display_name: 'Ada', is_staff: false, is_auditor: false });
+  setUser({ id: 'ada', email: 'ada@example.org', display_name: 'Ada', is_staff: false, is_auditor: false, has_password: true });
   vi.mocked(api.fetchModels).mockResolvedValue({
     results: [], runners: [runner({ name: 'here', url: 'http://127.0.0.1:9/v1' })],
   });

@@ -17,7 +17,7 @@ vi.mock('../../api/audit.js', async (original) => ({ ...(await original()), fetc
 vi.mock('../../api/conversations.js');
 vi.mock('../../api/modelCalls.js');
 
-const ADA = { id: 'ada', email: 'ada@example.org', display_name: 'Ada', is_staff: false, is_auditor: false };
+const ADA = { id: 'ada', email: 'ada@example.org', display_name: 'Ada', is_staff: false, is_auditor: false, has_password: true };
 const COMPLETE = ledgerRow({ id: 'k2' });
 const FAILED = ledgerRow({
   id: 'k1', outcome: 'failed', purpose: 'title', conversation_id: 'c2-unknown', runner: 'far', model: 'far::large',

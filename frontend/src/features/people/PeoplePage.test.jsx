@@ -23,9 +23,11 @@ const page = (results, next = null) => ({ results, next, previous: null, positio
 
 beforeEach(() => {
   queryClient.clear();
-  setUser({ id: 'root', email: ROOT.email, display_name: 'Root', is_staff: true, is_auditor: false });
+  setUser({ id: 'root', email: ROOT.email, display_name: 'Root', is_staff: true, is_auditor: false, has_password: true });
   vi.mocked(api.fetchPeople).mockReset().mockResolvedValue(page([ROOT, BOB, GONE]));
   vi.mocked(api.changePerson).mockReset();
+  vi.mocked(api.makePasswordLink).mockReset();
+  vi.mocked(api.removeSecondFactor).mockReset();
 });
 
 /** @param {string} [address] */
@@ -56,7 +58,7 @@ describe('the people', () => {
   });
 
   test('are nobody’s business but an administrator’s', () => {
-    setUser({ id: 'bob', email: BOB.email, display_name: 'Bob', is_staff: false, is_auditor: true });
+    setUser({ id: 'bob', email: BOB.email, display_name: 'Bob', is_staff: false, is_auditor: true, has_password: true });
     open();
     expect(screen.getByRole('heading', { name: 'This page is not here' })).toBeInTheDocument();
     expect(api.fetchPeople).not.toHaveBeenCalled();
@@ -98,7 +100,7 @@ describe('the people', () => {
 
   test('who give up their own role leave this page', async () => {
     accepts();
-    vi.mocked(account.fetchMe).mockResolvedValue({ id: 'root', email: ROOT.email, display_name: 'Root', is_staff: false, is_auditor: false });
+    vi.mocked(account.fetchMe).mockResolvedValue({ id: 'root', email: ROOT.email, display_name: 'Root', is_staff: false, is_auditor: false, has_password: true });
     const { user } = open();
     await user.click((await rowOf('Root (you)')).getByRole('checkbox', { name: 'Administrator' }));
     await user.click(await screen.findByRole('button', { name: 'Give it up' }));
@@ -130,5 +132,44 @@ describe('the people', () => {
     expect(await screen.findByRole('alert')).toHaveTextContent('It broke.');
     await user.click(screen.getByRole('button', { name: 'Retry' }));
     expect(await rowOf('Bob')).toBeTruthy();
+  });
+
+  test('who lost their password get a link, shown once, after a question', async () => {
+    vi.mocked(api.makePasswordLink).mockResolvedValue({ path: '/account/password/reset/key/abc', expires_at: '2026-03-11T09:00:00Z' });
+    const { user } = open();
+    await user.click((await rowOf('Bob')).getByRole('button', { name: 'Reset the password of bob@example.org…' }));
+    const question = await screen.findByRole('alertdialog');
+    expect(question).toHaveTextContent('That you made it is recorded, and they see that.');
+    expect(api.makePasswordLink).not.toHaveBeenCalled();
+    await user.click(within(question).getByRole('button', { name: 'Make a link' }));
+    const shown = await screen.findByRole('dialog', { name: 'Hand this link over' });
+    expect(within(shown).getByRole('group', { name: 'The link' })).toHaveTextContent(`${window.location.origin}/account/password/reset/key/abc`);
+    await user.click(within(shown).getByRole('button', { name: 'Close' }));
+    expect(screen.queryByText(/reset\/key\/abc/)).toBeNull();
+  });
+
+  test('who lost their second factor are freed of it', async () => {
+    const PHONELESS = { ...BOB, has_second_factor: true };
+    vi.mocked(api.fetchPeople).mockResolvedValue(page([ROOT, PHONELESS]));
+    vi.mocked(api.removeSecondFactor).mockResolvedValue(BOB);
+    const { user } = open();
+    await user.click((await rowOf('Bob')).getByRole('button', { name: 'Take the second factor off bob@example.org…' }));
+    await user.click(await screen.findByRole('button', { name: 'Take it off' }));
+    expect(api.removeSecondFactor).toHaveBeenCalledWith('bob');
+    await waitFor(async () => expect((await rowOf('Bob')).queryByRole('button', { name: /second factor/ })).toBeNull());
+  });
+
+  test('are not helped around their own password, nor when they are deactivated', async () => {
+    open();
+    expect((await rowOf('Root (you)')).queryByRole('button', { name: /password/ })).toBeNull();
+    expect((await rowOf('gone@example.org')).queryByRole('button', { name: /password/ })).toBeNull();
+  });
+
+  test('whose link cannot be made are told why, beside them', async () => {
+    vi.mocked(api.makePasswordLink).mockRejectedValue(new Problem({ status: 409, code: 'account_inactive', message: 'Bob is deactivated.' }));
+    const { user } = open();
+    await user.click((await rowOf('Bob')).getByRole('button', { name: /Reset the password/ }));
+    await user.click(await screen.findByRole('button', { name: 'Make a link' }));
+    expect(await (await rowOf('Bob')).findByRole('alert')).toHaveTextContent('Bob is deactivated.');
   });
 });

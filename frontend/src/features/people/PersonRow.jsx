@@ -7,6 +7,7 @@ import { announce } from '../../ui/announcer.jsx';
 import { Button } from '../../ui/Button.jsx';
 import { ConfirmDialog } from '../../ui/Dialog.jsx';
 import { Notice } from '../../ui/Field.jsx';
+import { HelpBackIn } from './HelpBackIn.jsx';
 import styles from './PeoplePage.module.css';
 import { changePerson } from './queries.js';
 
@@ -78,6 +79,7 @@ export function PersonRow({ person }) {
           Activate
         </Button>
       )}
+      {!me && person.is_active && <HelpBackIn person={person} name={name} onProblem={setProblem} />}
       {problem && (
         <div className={styles.refusal}>
           <Notice>{problem}</Notice>

@@ -28,7 +28,16 @@ export function usePeople(search) {
  * @param {PersonChange} change
  */
 export async function changePerson(person, change) {
-  const saved = { ...person, ...(await api.changePerson(person.id, change)) };
+  return keep({ ...person, ...(await api.changePerson(person.id, change)) });
+}
+
+/** @param {Person} person */
+export async function removeSecondFactor(person) {
+  return keep({ ...person, ...(await api.removeSecondFactor(person.id)) });
+}
+
+/** @param {Person} saved */
+async function keep(saved) {
   await queryClient.cancelQueries({ queryKey: PEOPLE });
   queryClient.setQueriesData({ queryKey: PEOPLE }, (/** @type {PeoplePages|undefined} */ pages) => pages && withPerson(pages, saved));
   return saved;

@@ -63,6 +63,8 @@ function Reading({ reading: { reader, at, what, call_id: callId, conversation_id
         {callId && conversationId && ' in '}
         {conversationId && <Link to={`/c/${conversationId}`}>{callId ? 'a conversation' : 'A conversation'}</Link>}
         {what === 'export' && (conversationId ? ', taken away as a file' : 'What was said in your model calls, taken away as a file')}
+        {what === 'password_link' && 'Made a link with which your password can be set'}
+        {what === 'second_factor' && 'Took off your second factor'}
       </span>
     </li>
   );

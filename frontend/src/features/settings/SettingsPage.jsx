@@ -11,6 +11,7 @@ import { Button } from '../../ui/Button.jsx';
 import { Field, Notice, useFocusOnError } from '../../ui/Field.jsx';
 import { showToast } from '../../ui/toasts.jsx';
 import { AuditReadsSection } from './AuditReadsSection.jsx';
+import { DeleteAccount } from './DeleteAccount.jsx';
 import { PresetsSection } from './PresetsSection.jsx';
 import styles from './SettingsPage.module.css';
 import { chooseTheme, subscribeToTheme, themeChoice } from './theme.js';
@@ -76,10 +77,21 @@ export default function SettingsPage() {
         <h2 id="settings-password">Password</h2>
         <PasswordForm email={user?.email ?? ''} />
       </section>
+      <section className={styles.section} aria-labelledby="settings-access">
+        <h2 id="settings-access">Log-in</h2>
+        <p className={styles.about}>A second factor: codes of an app on your phone, asked for beside the password.</p>
+        <Link className={styles.to} to="/settings/log-in">
+          Protect your log-in
+        </Link>
+      </section>
       <section className={styles.section} aria-labelledby="settings-leave">
         <h2 id="settings-leave">This browser</h2>
         <p className={styles.about}>Drafts and the theme are kept here. Your conversations stay on the server.</p>
         <Button onClick={() => void logOut()}>Log out</Button>
+      </section>
+      <section className={styles.section} aria-labelledby="settings-delete">
+        <h2 id="settings-delete">Leave for good</h2>
+        <DeleteAccount />
       </section>
     </ScrollingPage>
   );

@@ -1,5 +1,5 @@
 import { QueryClientProvider } from '@tanstack/react-query';
-import { render, screen } from '@testing-library/react';
+import { act, render, screen } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
 import { MemoryRouter } from 'react-router';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
@@ -24,7 +24,7 @@ beforeEach(() => {
   vi.mocked(calls.fetchModels).mockResolvedValue({ results: [], runners: [] });
   vi.mocked(presets.fetchPresets).mockResolvedValue([]);
   vi.mocked(audit.fetchAuditReads).mockResolvedValue({ results: [], next: null, previous: null, position: '1' });
-  setUser({ id: 'u1', email: 'ada@example.org', display_name: 'Ada', is_staff: true, is_auditor: false });
+  setUser({ id: 'u1', email: 'ada@example.org', display_name: 'Ada', is_staff: true, is_auditor: false, has_password: true });
   render(
     <QueryClientProvider client={queryClient}>
       <MemoryRouter>
@@ -83,5 +83,53 @@ describe('the settings', () => {
     vi.mocked(account.logOut).mockResolvedValue(undefined);
     await userEvent.click(screen.getByRole('button', { name: 'Log out' }));
     await vi.waitFor(() => expect(useSession.getState().status).toBe('out'));
+  });
+});
+
+describe('leaving for good', () => {
+  async function ask() {
+    await userEvent.click(screen.getByRole('button', { name: 'Delete my account…' }));
+    return screen.findByRole('dialog', { name: 'Delete your account?' });
+  }
+
+  test('says what goes and what stays, and asks for the password', async () => {
+    vi.mocked(account.deleteMyAccount).mockResolvedValue(undefined);
+    const dialog = await ask();
+    expect(dialog).toHaveTextContent('All sessions, API tokens, presets');
+    expect(dialog).toHaveTextContent('What was said, and every model call, under a number instead of your name');
+    await userEvent.type(screen.getByLabelText('Your password'), 'correct horse');
+    await userEvent.click(screen.getByRole('button', { name: 'Delete my account' }));
+    expect(account.deleteMyAccount).toHaveBeenCalledWith({ password: 'correct horse' });
+    expect(useSession.getState()).toMatchObject({ status: 'out', user: null });
+    expect(await screen.findByText('Your account is deleted.')).toBeInTheDocument();
+  });
+
+  test('says beside the field that the password is wrong, and nothing else happens', async () => {
+    const message = 'This is not your password. Nothing was deleted; try again.';
+    vi.mocked(account.deleteMyAccount).mockRejectedValue(new Problem({ status: 400, code: 'wrong_password', message, fields: { password: [message] } }));
+    await ask();
+    await userEvent.type(screen.getByLabelText('Your password'), 'wrong');
+    await userEvent.click(screen.getByRole('button', { name: 'Delete my account' }));
+    expect(await screen.findByText(message)).toBeInTheDocument();
+    expect(screen.getByLabelText('Your password')).toBeInvalid();
+    expect(useSession.getState().status).toBe('in');
+  });
+
+  test('is refused to the last administrator with the next step', async () => {
+    const refused = new Problem({ status: 409, code: 'last_administrator', message: 'Make somebody else an administrator first.' });
+    vi.mocked(account.deleteMyAccount).mockRejectedValue(refused);
+    await ask();
+    await userEvent.type(screen.getByLabelText('Your password'), 'correct horse');
+    await userEvent.click(screen.getByRole('button', { name: 'Delete my account' }));
+    expect(await screen.findByRole('alert')).toHaveTextContent('Make somebody else an administrator first.');
+  });
+
+  test('is confirmed with the address where there is no password', async () => {
+    vi.mocked(account.deleteMyAccount).mockResolvedValue(undefined);
+    act(() => setUser({ id: 'u1', email: 'ada@example.org', display_name: 'Ada', is_staff: false, is_auditor: false, has_password: false }));
+    await ask();
+    await userEvent.type(screen.getByLabelText('Type ada@example.org to confirm'), 'ada@example.org');
+    await userEvent.click(screen.getByRole('button', { name: 'Delete my account' }));
+    expect(account.deleteMyAccount).toHaveBeenCalledWith({ confirm: 'ada@example.org' });
   });
 });

@@ -33,7 +33,7 @@ beforeEach(() => {
   forgetLoadedDrafts();
   setSendProblem('c1', null);
   setSendProblem('new', null);
-  setUser({ id: 'ada', email: 'ada@example.org', display_name: '', is_staff: false, is_auditor: false });
+  setUser({ id: 'ada', email: 'ada@example.org', display_name: '', is_staff: false, is_auditor: false, has_password: true });
   vi.mocked(calls.fetchModels).mockResolvedValue({ results: [model], runners: [runner] });
   vi.mocked(replays.fetchReplays).mockResolvedValue([]);
   vi.mocked(calls.cancelCall).mockResolvedValue(undefined);

@@ -86,7 +86,7 @@ beforeEach(() => {
   forgetLoadedDrafts();
   forgetEdits();
   vi.resetAllMocks();
-  setUser({ id: 'ada', email: 'ada@example.org', display_name: '', is_staff: false, is_auditor: false });
+  setUser({ id: 'ada', email: 'ada@example.org', display_name: '', is_staff: false, is_auditor: false, has_password: true });
   vi.mocked(calls.fetchModels).mockResolvedValue({ results: [model], runners: [] });
   vi.mocked(replays.fetchReplays).mockResolvedValue([]);
   vi.spyOn(HTMLElement.prototype, 'offsetHeight', 'get').mockReturnValue(100);

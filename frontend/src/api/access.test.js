@@ -1,0 +1,65 @@
+import { beforeEach, describe, expect, test, vi } from 'vitest';
+
+import * as access from './access.js';
+import * as http from './http.js';
+import { Problem } from './problems.js';
+
+vi.mock(import('./http.js'), async (original) => ({ ...(await original()), sendRaw: vi.fn(), refreshCsrfToken: vi.fn(), tellLoggedOut: vi.fn() }));
+
+/** @param {number} status @param {unknown} data */
+const answers = (status, data = {}) =>
+  vi.mocked(http.sendRaw).mockResolvedValue(/** @type {any} */ ({ status, data, headers: {} }));
+/** @param {string[]} flows */
+const provesFirst = (flows) => answers(401, { meta: { is_authenticated: true }, data: { flows: flows.map((id) => ({ id })) } });
+
+beforeEach(() => {
+  vi.resetAllMocks();
+});
+
+describe('what is done to one’s own account', () => {
+  test('may first need a proof, and says which ones will do', async () => {
+    provesFirst(['reauthenticate', 'mfa_reauthenticate']);
+    const refused = await access.turnOffSecondFactor().catch((error) => error);
+    expect(refused).toBeInstanceOf(access.ProofNeeded);
+    expect(refused.ways).toEqual(['password', 'code']);
+    expect(http.tellLoggedOut).not.toHaveBeenCalled();
+  });
+
+  test('is told apart from being logged out', async () => {
+    answers(401, { meta: { is_authenticated: false }, data: { flows: [{ id: 'login' }] } });
+    const refused = await access.fetchRecoveryCodes().catch((error) => error);
+    expect(refused).not.toBeInstanceOf(access.ProofNeeded);
+    expect(refused).toBeInstanceOf(Problem);
+    expect(http.tellLoggedOut).toHaveBeenCalledOnce();
+  });
+
+  test('reads what there is', async () => {
+    answers(200, { data: [{ type: 'totp', created_at: 1773133200 }, { type: 'recovery_codes', created_at: 1, unused_code_count: 7 }] });
+    expect(await access.fetchSecondFactor()).toEqual({ on: true, since: new Date(1773133200 * 1000), codesLeft: 7 });
+    answers(200, { data: [] });
+    expect(await access.fetchSecondFactor()).toEqual({ on: false, since: null, codesLeft: 0 });
+  });
+
+  test('takes a secret from the answer that there is none yet', async () => {
+    answers(404, { meta: { secret: 'ABC', totp_url: 'otpauth://x' } });
+    expect(await access.offerSecondFactor()).toEqual({ secret: 'ABC', link: 'otpauth://x' });
+    answers(200, { data: { type: 'totp' } });
+    await expect(access.offerSecondFactor()).rejects.toMatchObject({ code: 'on_already' });
+  });
+});
+
+describe('a link for a new password', () => {
+  test('is good when the account service says that nobody is logged in by it', async () => {
+    answers(401, { data: { flows: [{ id: 'login' }] } });
+    await expect(access.setPasswordByLink({ key: 'k', password: 'p' })).resolves.toBeUndefined();
+    answers(400, { errors: [{ code: 'invalid_password_reset', param: 'key', message: 'Invalid.' }] });
+    await expect(access.setPasswordByLink({ key: 'k', password: 'p' })).rejects.toMatchObject({ code: 'invalid_password_reset' });
+  });
+});
+
+test('what is switched on here is read from the configuration', async () => {
+  answers(200, { data: { mfa: { supported_types: ['totp', 'recovery_codes'] }, socialaccount: { providers: [{ id: 'oidc', name: 'Staff', flows: [] }] } } });
+  expect(await access.fetchAccessConfig()).toEqual({ secondFactor: true, services: [{ id: 'oidc', name: 'Staff' }] });
+  answers(200, { data: { mfa: { supported_types: [] } } });
+  expect(await access.fetchAccessConfig()).toEqual({ secondFactor: false, services: [] });
+});
