@@ -36,6 +36,9 @@ SECURITY_HEADERS: Final = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 
+# Sent only where the page came over TLS.
+TRANSPORT_SECURITY: Final = "max-age=31536000"
+
 # What is said to one person must not be kept for the next one at the same browser.
 _PRIVATE_PREFIXES: Final = ("/api/", "/_allauth/", "/v1/")
 
@@ -61,6 +64,11 @@ def security_headers_middleware(get_response: Callable[[HttpRequest], Any]) -> C
 def _protected(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
+    if request.is_secure():
+        response.headers.setdefault("Strict-Transport-Security", TRANSPORT_SECURITY)
+        # Per request: the same process also answers people who sit at this machine, without TLS.
+        for cookie in response.cookies.values():
+            cookie["secure"] = True
     if request.path.startswith(_PRIVATE_PREFIXES):
         response.headers.setdefault("Cache-Control", "no-store")
     return response
