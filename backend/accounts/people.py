@@ -114,7 +114,7 @@ def change_person(
         if was_administrator and not is_administrator and not other_administrators(person_id).exists():
             raise LastAdministrator(person)
         if was_active and not person.is_active:
-            _end_access(person)
+            end_access(person)
         person.save(
             update_fields=["is_active", "is_auditor", "is_staff", "is_superuser", "session_generation"]
         )
@@ -174,6 +174,7 @@ def _administrators() -> QuerySet[User]:
     return User.objects.filter(is_active=True, is_staff=True)
 
 
-def _end_access(person: User) -> None:
+def end_access(person: User) -> None:
+    """Remove all API tokens, and end all sessions as soon as session_generation is saved."""
     person.session_generation += 1
     ApiToken.objects.filter(user=person).delete()

@@ -42,6 +42,7 @@ from backend.api.replay_queries import ConversationReplaysView, ReplayView
 from backend.api.replay_views import CancelReplayView, ResumeReplayView, StartReplayView
 from backend.api.search_view import SearchView
 from backend.api.second_factor_views import SecondFactorPictureView
+from backend.api.sign_on_view import SignOnView
 from backend.api.time_views import ConversationAsOfView
 from backend.api.token_views import TokenListView, TokenView
 
@@ -98,6 +99,7 @@ urlpatterns = [
     path("model-calls/<uuid:call_id>/raw/", RawPromptView.as_view(), name="raw-prompt"),
     path(f"audit/{_CONVERSATION}events/", AuditConversationEventsView.as_view(), name="audited-events"),
     path("me/audit-reads/", MyAuditReadsView.as_view(), name="my-audit-reads"),
+    path("sign-on/", SignOnView.as_view(), name="sign-on"),
     path("me/second-factor/picture/", SecondFactorPictureView.as_view(), name="second-factor-picture"),
     path("users/", PeopleView.as_view(), name="users"),
     path("users/<uuid:user_id>/", PersonView.as_view(), name="user"),

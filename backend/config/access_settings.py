@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 ACCESS_SETTING_NAMES: Final = (
@@ -90,6 +90,18 @@ def access_settings(raw: Mapping[str, str]) -> tuple[AccessSettings, list[str]]:
         link_by_email,
     )
     return AccessSettings(two_factor, oidc), problems
+
+
+def oidc_provider(oidc: OidcSettings) -> dict[str, Any]:
+    """The same in the words of allauth (SOCIALACCOUNT_PROVIDERS)."""
+    app = {
+        "provider_id": "oidc",
+        "name": oidc.name,
+        "client_id": oidc.client_id,
+        "secret": oidc.client_secret,
+        "settings": {"server_url": oidc.server_url, "email_authentication": oidc.link_by_email},
+    }
+    return {"openid_connect": {"OAUTH_PKCE_ENABLED": True, "APPS": [app]}}
 
 
 def _is_safe(url: str) -> bool:

@@ -10,6 +10,7 @@ import psycopg
 from django.core.exceptions import ImproperlyConfigured
 from psycopg.conninfo import conninfo_to_dict
 
+from backend.config.access_settings import oidc_provider
 from backend.config.environment import load_environment
 
 VERSION = "0.4.0"
@@ -172,6 +173,13 @@ MFA_TOTP_ISSUER = "Verbatim"
 # Without mail no address is ever verified.
 MFA_ALLOW_UNVERIFIED_EMAIL = not ENVIRONMENT.email_url
 
+OIDC = ENVIRONMENT.access.oidc
+SOCIALACCOUNT_ADAPTER = "backend.accounts.oidc.SocialAccountAdapter"
+SOCIALACCOUNT_PROVIDERS = {} if OIDC is None else oidc_provider(OIDC)
+SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
+# Another way in is added or taken away only by whoever has just shown who they are.
+SOCIALACCOUNT_REAUTHENTICATION_REQUIRED = True
+
 # A link with which a new password can be set, by mail or handed over by an administrator, works for a day.
 PASSWORD_RESET_TIMEOUT = 24 * 60 * 60
 HEADLESS_ONLY = True
@@ -180,7 +188,8 @@ HEADLESS_FRONTEND_URLS = {
     "account_confirm_email": "/account/verify-email/{key}",
     "account_reset_password": "/account/password/reset",
     "account_reset_password_from_key": "/account/password/reset/key/{key}",
-    "account_signup": "/sign-up",
+    "account_signup": "/signup",
+    "socialaccount_login_error": "/login?from=service",
 }
 
 SESSION_COOKIE_HTTPONLY = True

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from django.urls import include, path, re_path
 
+from backend.accounts import oidc
 from backend.api import problems
 from backend.api.index_view import index
 
 urlpatterns = [
     path("_allauth/", include("allauth.headless.urls")),
+    path(
+        "accounts/oidc/login/callback/",
+        oidc.callback,
+        name="oidc-callback",
+    ),
     path("", include("backend.api.urls")),
-    re_path(r"^(?:api|v1|_allauth)(?:/.*)?$", problems.unknown_path),
+    re_path(r"^(?:accounts|api|v1|_allauth)(?:/.*)?$", problems.unknown_path),
     re_path(r"^(?P<path>.*)$", index),
 ]
 

@@ -31,11 +31,16 @@ async function sendAsMyself(config) {
   }
   /** @type {{id: string}[]} */
   const flows = answer.data.data?.flows ?? [];
+  throw new ProofNeeded(waysOf(flows.map(({ id }) => id)));
+}
+
+/** @param {string[]} flows as the account service calls them @returns {Proof[]} */
+function waysOf(flows) {
   /** @type {Proof[]} */
   const ways = [];
-  if (flows.some(({ id }) => id === 'reauthenticate')) ways.push('password');
-  if (flows.some(({ id }) => id === 'mfa_reauthenticate')) ways.push('code');
-  throw new ProofNeeded(ways);
+  if (flows.includes('reauthenticate')) ways.push('password');
+  if (flows.includes('mfa_reauthenticate')) ways.push('code');
+  return ways;
 }
 
 /** @param {import('axios').AxiosRequestConfig} config */
@@ -145,4 +150,51 @@ export async function setPasswordByLink({ key, password }) {
   const answer = await sendRaw({ method: 'POST', url: `${ALLAUTH}/auth/password/reset`, data: { key, password } });
   // 401 is how the account service says that the password is set and nobody is logged in by that.
   if (answer.status !== 401) checkAccountAnswer(answer);
+}
+
+/**
+ * Begin to log in through the other service, or to connect it with the account that is logged in.
+ * @param {'login'|'connect'} process
+ * @returns {Promise<string>} where the browser has to go
+ */
+export async function beginSignOn(process) {
+  await refreshCsrfToken();
+  const answer = await sendRaw({ method: 'POST', url: '/api/sign-on/', data: { process } });
+  if (answer.status === 200) return answer.data.url;
+  if (answer.data?.code === 'proof_needed') throw new ProofNeeded(waysOf(answer.data.errors?.proof ?? []));
+  if (answer.status === 401) tellLoggedOut();
+  throw toProblem(answer.status, answer.data, answer.headers?.['retry-after']);
+}
+
+/**
+ * What is left to do after coming back from the other service without being logged in.
+ * @returns {Promise<'code'|'verify_email'|null>}
+ */
+export async function fetchPendingStep() {
+  const answer = await sendRaw({ method: 'GET', url: `${ALLAUTH}/auth/session` });
+  /** @type {{id: string, is_pending?: boolean}[]} */
+  const flows = answer.data?.data?.flows ?? [];
+  const pending = flows.find((flow) => flow.is_pending)?.id;
+  if (pending === 'mfa_authenticate') return 'code';
+  return pending === 'verify_email' ? 'verify_email' : null;
+}
+
+/**
+ * @typedef {object} LinkedAccount
+ * @property {string} service its id
+ * @property {string} account its id there
+ * @property {string} display how it is called there
+ */
+
+/** @param {{uid: string, display: string, provider: {id: string}}[]} found @returns {LinkedAccount[]} */
+const linked = (found) => found.map(({ uid, display, provider }) => ({ service: provider.id, account: uid, display }));
+
+/** @returns {Promise<LinkedAccount[]>} */
+export async function fetchLinkedAccounts() {
+  return linked((await changeMyself({ method: 'GET', url: `${ALLAUTH}/account/providers` })) ?? []);
+}
+
+/** @param {LinkedAccount} one @returns {Promise<LinkedAccount[]>} those that are left */
+export async function disconnectAccount({ service, account }) {
+  return linked((await changeMyself({ method: 'DELETE', url: `${ALLAUTH}/account/providers`, data: { provider: service, account } })) ?? []);
 }

@@ -63,3 +63,26 @@ test('what is switched on here is read from the configuration', async () => {
   answers(200, { data: { mfa: { supported_types: [] } } });
   expect(await access.fetchAccessConfig()).toEqual({ secondFactor: false, services: [] });
 });
+
+describe('another service', () => {
+  test('tells where to go, or what has to be shown first', async () => {
+    answers(200, { url: 'https://login.example.org/authorize' });
+    expect(await access.beginSignOn('login')).toBe('https://login.example.org/authorize');
+    answers(409, { code: 'proof_needed', errors: { proof: ['mfa_reauthenticate'] } });
+    await expect(access.beginSignOn('connect')).rejects.toMatchObject({ ways: ['code'] });
+    answers(503, { code: 'other_service_away', detail: 'Away.' });
+    await expect(access.beginSignOn('login')).rejects.toMatchObject({ message: 'Away.' });
+  });
+
+  test('may leave a step to do', async () => {
+    answers(401, { data: { flows: [{ id: 'login' }, { id: 'mfa_authenticate', is_pending: true }] } });
+    expect(await access.fetchPendingStep()).toBe('code');
+    answers(401, { data: { flows: [{ id: 'login' }] } });
+    expect(await access.fetchPendingStep()).toBeNull();
+  });
+
+  test('is told by the account’s id there', async () => {
+    answers(200, { data: [{ uid: 'u', display: 'grace@example.org', provider: { id: 'oidc', name: 'Staff' } }] });
+    expect(await access.fetchLinkedAccounts()).toEqual([{ service: 'oidc', account: 'u', display: 'grace@example.org' }]);
+  });
+});

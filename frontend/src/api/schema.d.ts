@@ -762,6 +762,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/sign-on/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Begin to log in through the other service. */
+        post: operations["begin_sign_on"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/tokens/": {
         parameters: {
             query?: never;
@@ -1581,6 +1598,12 @@ export interface components {
                 [key: string]: string[];
             };
         };
+        /**
+         * @description * `login` - login
+         *     * `connect` - connect
+         * @enum {string}
+         */
+        ProcessEnum: "login" | "connect";
         /** @description Base of what is only ever written. */
         PromptMessageOutput: {
             role: string;
@@ -1877,6 +1900,21 @@ export interface components {
             first_account: boolean;
             /** @description The code printed at the server's start is asked for, in the header X-Setup-Code. */
             setup_code_required: boolean;
+        };
+        /** @description An object with these fields and no others; each unknown one is named in the answer. */
+        SignOnInputRequest: {
+            /**
+             * @description connect: add it as a way into the account that is logged in.
+             *
+             *     * `login` - login
+             *     * `connect` - connect
+             * @default login
+             */
+            process: components["schemas"]["ProcessEnum"];
+        };
+        SignOnOutput: {
+            /** @description Where the browser goes now. It comes back to a page here. */
+            url: string;
         };
         /**
          * @description * `open` - open
@@ -5686,6 +5724,92 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SetupOutput"];
+                };
+            };
+        };
+    };
+    begin_sign_on: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["SignOnInputRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignOnOutput"];
+                };
+            };
+            /** @description A field does not fit; `errors` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description To connect: not logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The CSRF token is missing or wrong, or a program asks. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description Log-in through another service is not set up. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description To connect: it has to be shown first who sits there. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description Too many tries; see Retry-After. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
+                };
+            };
+            /** @description The other service does not answer; see Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
                 };
             };
         };

@@ -9,6 +9,8 @@ import { Notice } from '../ui/Field.jsx';
 import { Quotes } from '../ui/Marks.jsx';
 import { AccountForm } from './AccountForm.jsx';
 import styles from './AuthPage.module.css';
+import { CodeForm } from './CodeForm.jsx';
+import { ServiceLogIn, useServiceAnswer } from './ServiceLogIn.jsx';
 import { setUser, useSession } from './session.js';
 
 /** @param {{mode: 'login'|'signup'}} props */
@@ -17,6 +19,7 @@ export default function AuthPage({ mode }) {
   const location = useLocation();
   const setup = useQuery({ queryKey: keys.setup, queryFn: fetchSetup });
   const signingUp = mode === 'signup';
+  const service = useServiceAnswer();
   const leftElsewhere = useSession((session) => session.leftElsewhere);
   const closed = setup.data?.signup === 'closed';
   const firstAccount = setup.data?.first_account ?? false;
@@ -26,8 +29,14 @@ export default function AuthPage({ mode }) {
     document.title = `${signingUp ? 'Create account' : 'Log in'} · Verbatim`;
   }, [signingUp]);
 
+  /** @param {import('../api/types.js').Me} user */
+  const enter = (user) => {
+    setUser(user);
+    navigate(location.state?.from ?? '/', { replace: true });
+  };
+
   // On a new installation there is nobody yet who could log in.
-  if (!signingUp && firstAccount) return <Navigate to="/signup" replace state={location.state} />;
+  if (!signingUp && firstAccount && !service.cameBack) return <Navigate to="/signup" replace state={location.state} />;
   return (
     <main className={styles.page} id="main">
       <div className={styles.card}>
@@ -44,19 +53,19 @@ export default function AuthPage({ mode }) {
         {leftElsewhere && !signingUp && (
           <Notice tone="calm">You logged out in another window. What you have written and not sent is kept.</Notice>
         )}
+        {!signingUp && service.message && (
+          <div className={styles.answer}>
+            <Notice>{service.message}</Notice>
+          </div>
+        )}
         {signingUp && closed ? (
           <Notice tone="calm">New accounts are closed here. Ask the administrator to add you.</Notice>
+        ) : !signingUp && service.codeAsked ? (
+          <CodeForm onDone={enter} onBack={service.forget} />
         ) : (
-          <AccountForm
-            key={mode}
-            mode={mode}
-            setupCodeRequired={setup.data?.setup_code_required ?? false}
-            onDone={(user) => {
-              setUser(user);
-              navigate(location.state?.from ?? '/', { replace: true });
-            }}
-          />
+          <AccountForm key={mode} mode={mode} setupCodeRequired={setup.data?.setup_code_required ?? false} onDone={enter} />
         )}
+        {!firstAccount && !service.codeAsked && <ServiceLogIn />}
         <p className={styles.other}>
           {signingUp ? (
             <>

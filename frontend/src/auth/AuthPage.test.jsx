@@ -4,12 +4,14 @@ import userEvent from '@testing-library/user-event';
 import { MemoryRouter } from 'react-router';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 
+import * as access from '../api/access.js';
 import * as account from '../api/account.js';
 import { Problem } from '../api/problems.js';
 import { queryClient } from '../app/queryClient.js';
 import AuthPage from './AuthPage.jsx';
 import { setUser, useSession } from './session.js';
 
+vi.mock('../api/access.js');
 vi.mock('../api/account.js');
 const me = { id: 'u1', email: 'ada@example.org', display_name: '', is_staff: true, is_auditor: false, has_password: true };
 
@@ -17,11 +19,11 @@ const me = { id: 'u1', email: 'ada@example.org', display_name: '', is_staff: tru
 function given(setup) {
   vi.mocked(account.fetchSetup).mockResolvedValue({ signup: 'open', first_account: false, setup_code_required: false, ...setup });
 }
-/** @param {'login'|'signup'} mode */
-function show(mode) {
+/** @param {'login'|'signup'} mode @param {string} [address] */
+function show(mode, address = `/${mode}`) {
   render(
     <QueryClientProvider client={queryClient}>
-      <MemoryRouter>
+      <MemoryRouter initialEntries={[address]}>
         <AuthPage mode={mode} />
       </MemoryRouter>
     </QueryClientProvider>,
@@ -38,6 +40,9 @@ beforeEach(() => {
   queryClient.clear();
   setUser(null);
   vi.mocked(account.fetchMe).mockResolvedValue(me);
+  vi.mocked(access.fetchAccessConfig).mockReset().mockResolvedValue({ secondFactor: true, services: [] });
+  vi.mocked(access.fetchPendingStep).mockReset().mockResolvedValue(null);
+  vi.mocked(access.beginSignOn).mockReset();
   vi.mocked(account.logIn).mockResolvedValue(undefined);
   vi.mocked(account.logInWithCode).mockReset().mockResolvedValue(undefined);
   vi.mocked(account.signUp).mockResolvedValue(undefined);
@@ -139,5 +144,59 @@ describe('logging in with a second factor', () => {
     vi.mocked(account.logInWithCode).mockRejectedValue(new Problem({ status: 401, code: 'http_401', message: 'x' }));
     await userEvent.type(await untilTheCode(), '123456{Enter}');
     expect(await screen.findByLabelText('Password')).toBeInTheDocument();
+  });
+});
+
+describe('logging in through another service', () => {
+  const STAFF = { secondFactor: true, services: [{ id: 'oidc', name: 'Our staff' }] };
+
+  test('is offered where there is one, and not otherwise', async () => {
+    given({});
+    show('login');
+    await screen.findByRole('button', { name: 'Log in' });
+    await vi.waitFor(() => expect(access.fetchAccessConfig).toHaveBeenCalled());
+    expect(screen.queryByRole('button', { name: /Continue with/ })).toBeNull();
+    expect(access.fetchPendingStep).not.toHaveBeenCalled();
+  });
+
+  test('leads there, or says why not', async () => {
+    given({});
+    vi.mocked(access.fetchAccessConfig).mockResolvedValue(STAFF);
+    vi.mocked(access.beginSignOn).mockRejectedValue(new Problem({ status: 503, code: 'other_service_away', message: 'Our staff does not answer.' }));
+    show('login');
+    await userEvent.click(await screen.findByRole('button', { name: 'Continue with Our staff' }));
+    expect(access.beginSignOn).toHaveBeenCalledWith('login');
+    expect(await screen.findByRole('alert')).toHaveTextContent('Our staff does not answer.');
+    expect(screen.getByRole('button', { name: 'Continue with Our staff' })).toBeInTheDocument();
+  });
+
+  test('is not offered for the first account', async () => {
+    given({ first_account: true });
+    vi.mocked(access.fetchAccessConfig).mockResolvedValue(STAFF);
+    show('signup');
+    await screen.findByText('The first account becomes the administrator.');
+    expect(screen.queryByRole('button', { name: /Continue with/ })).toBeNull();
+  });
+
+  test('says in plain words what went wrong there', async () => {
+    given({});
+    vi.mocked(access.fetchAccessConfig).mockResolvedValue(STAFF);
+    show('login', '/login?from=service&error=email_taken&error_process=login');
+    await vi.waitFor(() => expect(screen.getByRole('alert')).toHaveTextContent('then connect Our staff under Settings → Log-in'));
+  });
+
+  test('has words for what nobody has foreseen', async () => {
+    given({});
+    show('login', '/login?from=service&error=constructor');
+    expect(await screen.findByRole('alert')).toHaveTextContent('did not work');
+  });
+
+  test('asks for the second factor when the browser comes back', async () => {
+    given({});
+    vi.mocked(access.fetchPendingStep).mockResolvedValue('code');
+    show('login', '/login?from=service');
+    await userEvent.type(await screen.findByLabelText('Code'), '123456{Enter}');
+    expect(account.logInWithCode).toHaveBeenCalledWith('123456');
+    await vi.waitFor(() => expect(useSession.getState().status).toBe('in'));
   });
 });

@@ -6,6 +6,7 @@ import { queryClient } from '../app/queryClient.js';
 import { Button } from '../ui/Button.jsx';
 import { Dialog } from '../ui/Dialog.jsx';
 import { AccountForm } from './AccountForm.jsx';
+import { ServiceLogIn } from './ServiceLogIn.jsx';
 import { setUser, useSession } from './session.js';
 
 export default function SessionExpiredDialog() {
@@ -30,6 +31,7 @@ export default function SessionExpiredDialog() {
           else navigate('/');
         }}
       />
+      <ServiceLogIn />
       <Button
         kind="quiet"
         onClick={() => {

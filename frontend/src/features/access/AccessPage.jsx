@@ -8,6 +8,7 @@ import { ScrollingPage } from '../../app/ScrollingPage.jsx';
 import { Button } from '../../ui/Button.jsx';
 import { Notice } from '../../ui/Field.jsx';
 import styles from './AccessPage.module.css';
+import { OtherService } from './OtherService.jsx';
 import { SecondFactor } from './SecondFactor.jsx';
 
 export default function AccessPage() {
@@ -36,9 +37,17 @@ function Ways() {
   }
   if (!config.data || !factor.data) return <p className={styles.about}>Reading…</p>;
   return (
-    <section className={styles.section} aria-labelledby="second-factor">
-      <h2 id="second-factor">Second factor</h2>
-      <SecondFactor factor={factor.data} offered={config.data.secondFactor} onChanged={() => factor.refetch()} />
-    </section>
+    <>
+      <section className={styles.section} aria-labelledby="second-factor">
+        <h2 id="second-factor">Second factor</h2>
+        <SecondFactor factor={factor.data} offered={config.data.secondFactor} onChanged={() => factor.refetch()} />
+      </section>
+      {config.data.services.map((service) => (
+        <section key={service.id} className={styles.section} aria-labelledby={`service-${service.id}`}>
+          <h2 id={`service-${service.id}`}>{service.name}</h2>
+          <OtherService service={service} />
+        </section>
+      ))}
+    </>
   );
 }

@@ -30,12 +30,13 @@ beforeEach(() => {
   vi.mocked(api.fetchSecondFactor).mockResolvedValue(OFF);
   vi.mocked(api.offerSecondFactor).mockResolvedValue({ secret: 'ABCDEFGHIJ', link: 'otpauth://totp/x' });
   vi.mocked(api.fetchRecoveryCodes).mockResolvedValue(CODES);
+  vi.mocked(api.fetchLinkedAccounts).mockResolvedValue([]);
 });
 
-function open() {
+function open(address = '/settings/log-in') {
   render(
     <QueryClientProvider client={queryClient}>
-      <MemoryRouter>
+      <MemoryRouter initialEntries={[address]}>
         <AccessPage />
       </MemoryRouter>
     </QueryClientProvider>,
@@ -138,5 +139,47 @@ describe('the second factor', () => {
     open();
     expect(await screen.findByText(/cannot be set up here/)).toBeInTheDocument();
     expect(screen.queryByRole('button', { name: 'Set it up' })).toBeNull();
+  });
+});
+
+describe('another service', () => {
+  const MINE = { service: 'oidc', account: 'uid-1', display: 'grace@example.org' };
+
+  beforeEach(() => {
+    vi.mocked(api.fetchAccessConfig).mockResolvedValue({ secondFactor: true, services: [{ id: 'oidc', name: 'Our staff' }] });
+  });
+
+  test('is connected after showing who sits there', async () => {
+    vi.mocked(api.beginSignOn).mockRejectedValueOnce(new api.ProofNeeded(['password']));
+    vi.mocked(api.beginSignOn).mockRejectedValueOnce(new Problem({ status: 503, code: 'x', message: 'Our staff does not answer.' }));
+    const user = open();
+    await user.click(await screen.findByRole('button', { name: 'Connect Our staff' }));
+    await user.type(await screen.findByLabelText('Your password'), 'correct horse');
+    await user.click(screen.getByRole('button', { name: 'Go on' }));
+    expect(api.prove).toHaveBeenCalledWith('password', 'correct horse');
+    expect(api.beginSignOn).toHaveBeenCalledTimes(2);
+    expect(await screen.findByRole('alert')).toHaveTextContent('Our staff does not answer.');
+  });
+
+  test('says when the browser comes back with a refusal', async () => {
+    open('/settings/log-in?from=service&error=connected_other');
+    expect(await screen.findByRole('alert')).toHaveTextContent('This account at Our staff belongs to another account here');
+  });
+
+  test('is disconnected after a question, unless it is the only way in', async () => {
+    vi.mocked(api.fetchLinkedAccounts).mockResolvedValue([MINE]);
+    vi.mocked(api.disconnectAccount).mockRejectedValueOnce(new Problem({ status: 400, code: 'no_password', message: 'x' }));
+    const user = open();
+    expect(await screen.findByText('grace@example.org')).toBeInTheDocument();
+    await user.click(screen.getByRole('button', { name: 'Disconnect…' }));
+    await user.click(await screen.findByRole('button', { name: 'Disconnect' }));
+    expect(await screen.findByRole('alert')).toHaveTextContent('It is your only way in.');
+
+    vi.mocked(api.disconnectAccount).mockResolvedValue([]);
+    vi.mocked(api.fetchLinkedAccounts).mockResolvedValue([]);
+    await user.click(screen.getByRole('button', { name: 'Disconnect…' }));
+    await user.click(await screen.findByRole('button', { name: 'Disconnect' }));
+    expect(api.disconnectAccount).toHaveBeenLastCalledWith(MINE);
+    expect(await screen.findByRole('button', { name: 'Connect Our staff' })).toBeInTheDocument();
   });
 });

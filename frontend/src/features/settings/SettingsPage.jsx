@@ -5,7 +5,7 @@ import { Link } from 'react-router';
 import { changePassword } from '../../api/account.js';
 import { asProblem } from '../../api/problems.js';
 import { ScrollingPage } from '../../app/ScrollingPage.jsx';
-import { useSession } from '../../auth/session.js';
+import { loadSession, useSession } from '../../auth/session.js';
 import { useLogOut } from '../../auth/useLogOut.js';
 import { Button } from '../../ui/Button.jsx';
 import { Field, Notice, useFocusOnError } from '../../ui/Field.jsx';
@@ -75,11 +75,11 @@ export default function SettingsPage() {
       </section>
       <section className={styles.section} aria-labelledby="settings-password">
         <h2 id="settings-password">Password</h2>
-        <PasswordForm email={user?.email ?? ''} />
+        <PasswordForm email={user?.email ?? ''} hasPassword={user?.has_password ?? true} />
       </section>
       <section className={styles.section} aria-labelledby="settings-access">
         <h2 id="settings-access">Log-in</h2>
-        <p className={styles.about}>A second factor: codes of an app on your phone, asked for beside the password.</p>
+        <p className={styles.about}>A second factor, and log-in through another service where there is one.</p>
         <Link className={styles.to} to="/settings/log-in">
           Protect your log-in
         </Link>
@@ -125,8 +125,8 @@ function ThemePicker() {
   );
 }
 
-/** @param {{email: string}} props */
-function PasswordForm({ email }) {
+/** @param {{email: string, hasPassword: boolean}} props hasPassword: false where somebody only logs in through another service */
+function PasswordForm({ email, hasPassword }) {
   const [problem, setProblem] = useState(/** @type {import('../../api/problems.js').Problem|null} */ (null));
   const [busy, setBusy] = useState(false);
   const formRef = useFocusOnError(problem);
@@ -144,7 +144,8 @@ function PasswordForm({ email }) {
         newPassword: String(form.get('new_password') ?? ''),
       });
       element.reset();
-      showToast({ text: 'Your password is changed.' });
+      showToast({ text: hasPassword ? 'Your password is changed.' : 'You have a password now.' });
+      if (!hasPassword) await loadSession();
     } catch (error) {
       setProblem(asProblem(error));
     } finally {
@@ -158,14 +159,18 @@ function PasswordForm({ email }) {
     <form ref={formRef} className={styles.form} onSubmit={(event) => void onSubmit(event)}>
       {problem && !besideField && <Notice>{problem.message}</Notice>}
       <input type="text" name="username" autoComplete="username" value={email} readOnly hidden />
-      <Field
-        label="Current password"
-        name="current_password"
-        type="password"
-        autoComplete="current-password"
-        required
-        errors={errors.current_password}
-      />
+      {hasPassword ? (
+        <Field
+          label="Current password"
+          name="current_password"
+          type="password"
+          autoComplete="current-password"
+          required
+          errors={errors.current_password}
+        />
+      ) : (
+        <p className={styles.about}>You log in through another service. With a password you can also log in without it.</p>
+      )}
       <Field
         label="New password"
         name="new_password"
@@ -177,7 +182,7 @@ function PasswordForm({ email }) {
         errors={errors.new_password}
       />
       <Button kind="primary" type="submit" disabled={busy} className={styles.submit}>
-        {busy ? 'One moment…' : 'Change password'}
+        {busy ? 'One moment…' : hasPassword ? 'Change password' : 'Set a password'}
       </Button>
     </form>
   );

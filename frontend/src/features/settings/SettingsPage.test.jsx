@@ -133,3 +133,16 @@ describe('leaving for good', () => {
     expect(account.deleteMyAccount).toHaveBeenCalledWith({ confirm: 'ada@example.org' });
   });
 });
+
+test('somebody without a password sets one', async () => {
+  const me = { id: 'u1', email: 'ada@example.org', display_name: 'Ada', is_staff: false, is_auditor: false, has_password: false };
+  vi.mocked(account.changePassword).mockResolvedValue(undefined);
+  vi.mocked(account.fetchMe).mockResolvedValue({ ...me, has_password: true });
+  act(() => setUser(me));
+  expect(screen.queryByLabelText('Current password')).toBeNull();
+  await userEvent.type(screen.getByLabelText('New password'), 'new password');
+  await userEvent.click(screen.getByRole('button', { name: 'Set a password' }));
+  expect(account.changePassword).toHaveBeenCalledWith({ currentPassword: '', newPassword: 'new password' });
+  expect(await screen.findByText('You have a password now.')).toBeInTheDocument();
+  expect(await screen.findByLabelText('Current password')).toBeInTheDocument();
+});

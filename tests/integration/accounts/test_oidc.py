@@ -1,0 +1,452 @@
+"""Log-in through another service, against a real small provider on a socket: who comes in, as whom, and who does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import requests
+
+from backend.accounts.models import ApiToken, User
+from backend.config.access_settings import OidcSettings, oidc_provider
+from tests.integration.accounts.conftest import PASSWORD, PREFIX, Visitor
+from tests.integration.accounts.test_second_factor import code_of, forget_used_codes, reauthenticate, set_up
+from tests.support.oidc_provider import CLIENT_ID, CLIENT_SECRET, OidcProvider, running_oidc_provider
+
+CALLBACK = "/accounts/oidc/login/callback/"
+GRACE = {"sub": "g-1", "name": "Grace Hopper", "email": "grace@example.org", "email_verified": True}
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[OidcProvider]:
+    with running_oidc_provider() as provider:
+        yield provider
+
+
+@pytest.fixture
+def service(running: OidcProvider, monkeypatch: pytest.MonkeyPatch) -> OidcProvider:
+    """The provider, telling the truth about Grace until a test says otherwise."""
+    usual = OidcProvider(url=running.url, claims=dict(GRACE))
+    for name in (
+        "claims",
+        "deny",
+        "sign_with_another_key",
+        "userinfo",
+        "issuer_told",
+        "audience",
+        "without_key_id",
+        "expired",
+        "asked",
+    ):
+        monkeypatch.setattr(running, name, getattr(usual, name))
+    return running
+
+
+@pytest.fixture
+def configure(service: OidcProvider, settings: Any) -> Callable[..., None]:
+    def configure(**changes: Any) -> None:
+        usual = {
+            "server_url": service.url,
+            "client_id": CLIENT_ID,
+            "client_secret": CLIENT_SECRET,
+            "name": "Our staff",
+            "signup": "",
+            "link_by_email": False,
+        }
+        found = OidcSettings(**{**usual, **changes})
+        settings.OIDC = found
+        settings.SOCIALACCOUNT_PROVIDERS = oidc_provider(found)
+
+    return configure
+
+
+@pytest.fixture
+def admin(configure: Callable[..., None], new_visitor: Callable[[], Visitor]) -> Visitor:
+    """The service is set up, and the first account is there."""
+    configure()
+    visitor = new_visitor()
+    visitor.sign_up("admin@example.org")
+    return visitor
+
+
+def begin(visitor: Visitor, process: str = "login") -> Any:
+    visitor.config()
+    return visitor.send("POST", "/api/sign-on/", {"process": process})
+
+
+def come_back(visitor: Visitor, begun: Any) -> Any:
+    """Go to the service and back, as a browser does; the answer of the callback."""
+    assert begun.status_code == 200, begun.content
+    sent = requests.get(begun.json()["url"], allow_redirects=False, timeout=10)
+    back = urlsplit(sent.headers["Location"])
+    assert back.path == CALLBACK
+    return visitor.client.get(f"{back.path}?{back.query}")
+
+
+def sign_on(visitor: Visitor, process: str = "login") -> str:
+    """All of it; the error with which the browser lands, or an empty text."""
+    answer = come_back(visitor, begin(visitor, process))
+    assert answer.status_code == 302
+    landed = urlsplit(answer.headers["Location"])
+    assert landed.path == ("/login" if process == "login" else "/settings/log-in")
+    query = parse_qs(landed.query)
+    assert query["from"] == ["service"]
+    return str(query.get("error", [""])[0])
+
+
+# ---- new people -------------------------------------------------------------------------------
+
+
+def test_somebody_new_gets_an_account_and_comes_back_to_it(
+    admin: Visitor, service: OidcProvider, new_visitor: Callable[[], Visitor]
+) -> None:
+    grace = new_visitor()
+    assert sign_on(grace) == ""
+    me = grace.me().json()
+    assert (me["email"], me["display_name"], me["has_password"]) == (
+        "grace@example.org",
+        "Grace Hopper",
+        False,
+    )
+    assert me["is_staff"] is False
+
+    again = new_visitor()
+    service.claims = {**GRACE, "email": "grace.new@example.org"}
+    assert sign_on(again) == ""
+    assert again.me().json()["id"] == me["id"], "by the service's id, whatever the address is now"
+    assert User.objects.count() == 2
+
+
+def test_the_service_is_asked_as_it_should_be(
+    admin: Visitor, service: OidcProvider, new_visitor: Callable[[], Visitor]
+) -> None:
+    sign_on(new_visitor())
+    (asked,) = service.asked
+    assert asked["response_type"] == "code"
+    assert set(asked["scope"].split()) == {"openid", "profile", "email"}
+    assert asked["redirect_uri"] == f"http://testserver{CALLBACK}"
+    assert asked["code_challenge_method"] == "S256"
+    assert len(asked["state"]) >= 16
+
+
+def test_the_first_account_is_never_made_this_way(
+    configure: Callable[..., None], new_visitor: Callable[[], Visitor]
+) -> None:
+    configure(signup="open")
+    assert sign_on(new_visitor()) == "first_account"
+    assert not User.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("signup", "of_service", "let_in"),
+    [("open", "", True), ("closed", "", False), ("closed", "open", True), ("open", "closed", False)],
+)
+def test_who_is_new_comes_in_as_the_settings_say(
+    signup: str,
+    of_service: str,
+    let_in: bool,
+    admin: Visitor,
+    configure: Callable[..., None],
+    settings: Any,
+    new_visitor: Callable[[], Visitor],
+) -> None:
+    settings.SIGNUP = signup
+    configure(signup=of_service)
+    assert sign_on(new_visitor()) == ("" if let_in else "signup_closed")
+    assert User.objects.filter(email="grace@example.org").exists() is let_in
+
+
+def test_without_an_address_there_is_no_account(
+    admin: Visitor, service: OidcProvider, new_visitor: Callable[[], Visitor]
+) -> None:
+    service.claims = {"sub": "g-1", "name": "Grace"}
+    assert sign_on(new_visitor()) == "email_missing"
+    assert User.objects.count() == 1
+
+
+# ---- an account with the same address ---------------------------------------------------------
+
+
+@pytest.fixture
+def local(admin: Visitor, new_visitor: Callable[[], Visitor]) -> Visitor:
+    """Somebody has an account here under Grace's address; nobody knows whether it was Grace."""
+    visitor = new_visitor()
+    visitor.sign_up("Grace@example.org")
+    return visitor
+
+
+def test_an_address_alone_opens_no_account(local: Visitor, new_visitor: Callable[[], Visitor]) -> None:
+    stranger = new_visitor()
+    assert sign_on(stranger) == "email_taken"
+    assert stranger.me().status_code == 401
+    assert User.objects.count() == 2
+
+
+@pytest.mark.parametrize("verified", [False, "false", None, 1.5])
+def test_not_even_where_addresses_are_trusted_while_the_service_has_not_verified_it(
+    verified: Any,
+    local: Visitor,
+    configure: Callable[..., None],
+    service: OidcProvider,
+    new_visitor: Callable[[], Visitor],
+) -> None:
+    configure(link_by_email=True)
+    service.claims = {**GRACE, "email_verified": verified}
+    assert sign_on(new_visitor()) == "email_taken"
+    assert local.me().status_code == 200
+
+
+def test_where_addresses_are_trusted_the_service_wins_over_whoever_signed_up_with_it(
+    local: Visitor, configure: Callable[..., None], new_visitor: Callable[[], Visitor]
+) -> None:
+    configure(link_by_email=True)
+    whose = User.objects.get(email__iexact="grace@example.org")
+    ApiToken.objects.create(user=whose)
+
+    grace = new_visitor()
+    assert sign_on(grace) == ""
+
+    assert grace.me().json()["id"] == str(whose.pk)
+    assert local.me().status_code == 401, "whoever was in there is out"
+    assert not ApiToken.objects.filter(user=whose).exists()
+    assert new_visitor().log_in("grace@example.org").status_code == 400, "and their password is worth nothing"
+
+
+def test_an_address_that_was_verified_here_keeps_its_password(
+    local: Visitor, configure: Callable[..., None], new_visitor: Callable[[], Visitor]
+) -> None:
+    from allauth.account.models import EmailAddress
+
+    EmailAddress.objects.filter(email__iexact="grace@example.org").update(verified=True)
+    configure(link_by_email=True)
+    assert sign_on(new_visitor()) == ""
+    assert local.me().status_code == 200
+    assert new_visitor().log_in("grace@example.org").status_code == 200
+
+
+def test_a_further_address_noted_in_somebody_s_account_leads_nobody_into_it(
+    admin: Visitor, configure: Callable[..., None], new_visitor: Callable[[], Visitor]
+) -> None:
+    from allauth.account.models import EmailAddress
+
+    configure(link_by_email=True)
+    trap = User.objects.get(email="admin@example.org")
+    EmailAddress.objects.create(user=trap, email="grace@example.org", verified=False, primary=False)
+    assert sign_on(new_visitor()) == "email_taken"
+
+
+# ---- connecting -------------------------------------------------------------------------------
+
+
+def test_whoever_is_logged_in_connects_it_after_showing_who_they_are(
+    local: Visitor, service: OidcProvider, new_visitor: Callable[[], Visitor]
+) -> None:
+    service.claims = {**GRACE, "email": "elsewhere@example.org"}
+    refused = begin(local, "connect")
+    assert (refused.status_code, refused.json()["code"]) == (409, "proof_needed")
+    assert refused.json()["errors"] == {"proof": ["reauthenticate"]}
+
+    reauthenticate(local)
+    assert sign_on(local, "connect") == ""
+
+    (linked,) = local.client.get(f"{PREFIX}/account/providers").json()["data"]
+    assert linked["display"] == "elsewhere@example.org"
+    through_service = new_visitor()
+    assert sign_on(through_service) == ""
+    assert through_service.me().json()["id"] == local.me().json()["id"]
+
+    gone = local.send("DELETE", f"{PREFIX}/account/providers", {"provider": "oidc", "account": linked["uid"]})
+    assert gone.status_code == 200
+    assert gone.json()["data"] == []
+
+
+def test_what_is_connected_to_one_account_is_not_connected_to_another(
+    admin: Visitor, new_visitor: Callable[[], Visitor]
+) -> None:
+    assert sign_on(new_visitor()) == ""
+    reauthenticate(admin)
+    assert sign_on(admin, "connect") == "connected_other"
+    assert admin.client.get(f"{PREFIX}/account/providers").json()["data"] == []
+
+
+def test_the_only_way_in_is_not_taken_away(admin: Visitor, new_visitor: Callable[[], Visitor]) -> None:
+    grace = new_visitor()
+    sign_on(grace)
+    (linked,) = grace.client.get(f"{PREFIX}/account/providers").json()["data"]
+    body = {"provider": "oidc", "account": linked["uid"]}
+    refused = grace.send("DELETE", f"{PREFIX}/account/providers", body)
+    assert refused.status_code == 400
+    assert refused.json()["errors"][0]["code"] == "no_password"
+    answer = grace.send("POST", f"{PREFIX}/account/password/change", {"new_password": PASSWORD})
+    assert answer.status_code == 200, "who has none needs not give the old one"
+    reauthenticate(grace)
+    assert grace.send("DELETE", f"{PREFIX}/account/providers", body).status_code == 200
+    assert new_visitor().log_in("grace@example.org").status_code == 200
+
+
+def test_nobody_connects_without_being_logged_in_here(
+    admin: Visitor, new_visitor: Callable[[], Visitor]
+) -> None:
+    answer = begin(new_visitor(), "connect")
+    assert answer.status_code == 401
+
+
+# ---- with everything else ---------------------------------------------------------------------
+
+
+def test_a_second_factor_is_asked_for_here_too(
+    local: Visitor, service: OidcProvider, new_visitor: Callable[[], Visitor]
+) -> None:
+    secret = set_up(local)
+    reauthenticate(local)
+    assert sign_on(local, "connect") == ""
+    forget_used_codes()
+    visitor = new_visitor()
+    assert sign_on(visitor) == ""
+    assert visitor.me().status_code == 401
+    pending = visitor.client.get(f"{PREFIX}/auth/session").json()["data"]["flows"]
+    assert any(flow["id"] == "mfa_authenticate" and flow.get("is_pending") for flow in pending)
+    done = visitor.send("POST", f"{PREFIX}/auth/2fa/authenticate", {"code": code_of(secret)})
+    assert done.status_code == 200
+    assert visitor.me().json()["email"].lower() == "grace@example.org"
+
+
+def test_whoever_is_deactivated_stays_out(admin: Visitor, new_visitor: Callable[[], Visitor]) -> None:
+    grace = new_visitor()
+    sign_on(grace)
+    admin.send("PATCH", f"/api/users/{grace.me().json()['id']}/", {"is_active": False})
+    assert sign_on(new_visitor()) == "permission_denied"
+
+
+def test_a_deleted_account_is_not_come_back_to(
+    admin: Visitor, new_visitor: Callable[[], Visitor], fresh_database: str
+) -> None:
+    from tests.integration.api.support import projecting
+
+    grace = new_visitor()
+    sign_on(grace)
+    before = grace.me().json()["id"]
+    with projecting(fresh_database):
+        assert grace.send("DELETE", "/api/me/", {"confirm": "grace@example.org"}).status_code == 204
+    again = new_visitor()
+    assert sign_on(again) == ""
+    assert again.me().json()["id"] != before
+
+
+# ---- services that cannot be believed ---------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"sign_with_another_key": True},
+        {"audience": "another-client"},
+        {"expired": True},
+        {"without_key_id": True},
+        {"userinfo": {**GRACE, "sub": "somebody-else"}},
+        {"userinfo": {"email": "grace@example.org"}},
+        {"userinfo": ["not", "an", "object"]},
+        {"claims": {**GRACE, "sub": ""}},
+        {"claims": {**GRACE, "sub": 7}},
+    ],
+    ids=lambda lie: next(iter(lie)),
+)
+def test_what_does_not_prove_who_it_is_lets_nobody_in(
+    lie: dict[str, Any],
+    admin: Visitor,
+    service: OidcProvider,
+    new_visitor: Callable[[], Visitor],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    for name, value in lie.items():
+        monkeypatch.setattr(service, name, value)
+    visitor = new_visitor()
+    assert sign_on(visitor) == "unknown"
+    assert visitor.me().status_code == 401
+    assert User.objects.count() == 1
+    assert "A log-in through Our staff failed" in caplog.text
+    assert CLIENT_SECRET not in caplog.text
+
+
+def test_the_same_person_number_of_another_service_is_somebody_else(
+    admin: Visitor, configure: Callable[..., None], new_visitor: Callable[[], Visitor]
+) -> None:
+    assert sign_on(new_visitor()) == ""
+    with running_oidc_provider() as other:
+        other.claims = {**GRACE, "email": "mallory@example.org"}
+        configure(server_url=other.url)
+        mallory = new_visitor()
+        assert sign_on(mallory) == ""
+        assert mallory.me().json()["email"] == "mallory@example.org"
+
+
+def test_a_callback_that_nobody_has_begun_or_that_was_used_leads_to_the_log_in_page(
+    admin: Visitor, service: OidcProvider, new_visitor: Callable[[], Visitor]
+) -> None:
+    begun = begin(admin)
+    stranger = new_visitor()
+    for answer in (
+        come_back(stranger, begun),
+        stranger.client.get(CALLBACK),
+        stranger.client.get(f"{CALLBACK}?code=x&state=y"),
+    ):
+        assert answer.status_code == 302
+        assert "/login?from=service&error=unknown" in answer.headers["Location"]
+    assert stranger.me().status_code == 401
+
+
+def test_changing_one_s_mind_there_is_no_failure(
+    admin: Visitor, service: OidcProvider, new_visitor: Callable[[], Visitor]
+) -> None:
+    service.deny = True
+    assert sign_on(new_visitor()) == "cancelled"
+
+
+def test_a_service_that_is_away_or_another_one_is_said_so_before_anybody_leaves(
+    admin: Visitor,
+    configure: Callable[..., None],
+    service: OidcProvider,
+    new_visitor: Callable[[], Visitor],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    service.issuer_told = "https://login.example.org"
+    answer = begin(new_visitor())
+    assert (answer.status_code, answer.json()["code"]) == (503, "other_service_away")
+    assert "Our staff does not answer as it should" in answer.json()["detail"]
+    assert "calls itself 'https://login.example.org'" in caplog.text
+    configure(server_url="http://127.0.0.1:9")
+    assert begin(new_visitor()).status_code == 503
+
+
+# ---- switched off, and who may ask ------------------------------------------------------------
+
+
+def test_without_settings_there_is_no_such_thing(visitor: Visitor) -> None:
+    config = visitor.client.get(f"{PREFIX}/config").json()["data"]
+    assert config["socialaccount"] == {"providers": []}
+    answer = begin(visitor)
+    assert (answer.status_code, answer.json()["code"]) == (404, "no_other_service")
+    assert visitor.client.get(CALLBACK).status_code == 404
+
+
+def test_the_log_in_page_is_told_of_it_and_of_no_secret(
+    admin: Visitor, new_visitor: Callable[[], Visitor]
+) -> None:
+    answer = new_visitor().client.get(f"{PREFIX}/config")
+    (told,) = answer.json()["data"]["socialaccount"]["providers"]
+    assert (told["id"], told["name"], told["flows"]) == ("oidc", "Our staff", ["provider_redirect"])
+    assert CLIENT_SECRET not in answer.content.decode()
+
+
+def test_other_sites_and_programs_cannot_begin_it(admin: Visitor, new_visitor: Callable[[], Visitor]) -> None:
+    forged = new_visitor().client.post("/api/sign-on/", {}, content_type="application/json")
+    assert (forged.status_code, forged.json()["code"]) == (403, "csrf_failed")
+    _, secret = ApiToken.objects.create(user=User.objects.get(email="admin@example.org"))
+    program = new_visitor().client.post(
+        "/api/sign-on/", {}, content_type="application/json", headers={"Authorization": f"Bearer {secret}"}
+    )
+    assert (program.status_code, program.json()["code"]) == (403, "session_required")
+    assert admin.send("POST", "/api/sign-on/", {"process": "redirect"}).status_code == 400
