@@ -107,6 +107,21 @@ _READYZ: Final = {
         },
     }
 }
+_METRICS: Final = {
+    "get": {
+        "operationId": "metrics",
+        "description": "Figures of the installation for Prometheus. For machines of its own network, or with METRICS_TOKEN as "
+        "a bearer token.",
+        "tags": ["health"],
+        "responses": {
+            "200": {
+                "content": {"text/plain": {"schema": {"type": "string"}}},
+                "description": "The figures.",
+            },
+            "404": {"content": _PROBLEM, "description": "Not for whoever asks."},
+        },
+    }
+}
 _OPENAI_ERRORS: Final = {
     status: {"content": _OBJECT, "description": words}
     for status, words in (
@@ -176,6 +191,7 @@ def describe_plain_views(
         "/api/live/": _LIVE,
         "/healthz": _HEALTHZ,
         "/readyz": _READYZ,
+        "/metrics": _METRICS,
         "/v1/models": _V1_MODELS,
         "/v1/chat/completions": _V1_COMPLETIONS,
     }

@@ -28,6 +28,7 @@ Send = Callable[[Any], Awaitable[None]]
 _streams = get_asgi_application()
 
 from backend.api.downloads import watched  # noqa: E402  Django is set up by the line above
+from backend.api.metrics.requests import counted  # noqa: E402
 from backend.api.openai.application import application as _programs  # noqa: E402
 from backend.config.wsgi import application as _wsgi_application  # noqa: E402
 from backend.logs.requests import logged  # noqa: E402
@@ -47,4 +48,4 @@ async def _dispatched(scope: Scope, receive: Receive, send: Send) -> None:
         await _pages(scope, receive, send)
 
 
-application = logged(_dispatched, believes_ids=bool(settings.TRAFFIC.trusted_proxies))
+application = logged(counted(_dispatched), believes_ids=bool(settings.TRAFFIC.trusted_proxies))

@@ -8,10 +8,11 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
-TRAFFIC_SETTING_NAMES: Final = ("TRUSTED_PROXIES", "COMMAND_RATE")
+TRAFFIC_SETTING_NAMES: Final = ("TRUSTED_PROXIES", "COMMAND_RATE", "METRICS_TOKEN")
+SHORTEST_TOKEN: Final = 16
 DEFAULT_COMMAND_RATE: Final = "600/m"
 _RATE: Final = re.compile(r"([1-9][0-9]{0,6})/([smhd])")
 _SECONDS: Final = {"s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
@@ -27,10 +28,14 @@ class Rate:
 
 @dataclass(frozen=True)
 class TrafficSettings:
-    """trusted_proxies: addresses and networks. command_rate: for each person and web process; None for no limit."""
+    """trusted_proxies: addresses and networks. command_rate: for each person and web process; None for no limit.
+
+    metrics_token: empty where machines of the own network may look at /metrics.
+    """
 
     trusted_proxies: tuple[str, ...]
     command_rate: Rate | None
+    metrics_token: str = field(default="", repr=False)
 
 
 def traffic_settings(raw: Mapping[str, str]) -> tuple[TrafficSettings, list[str]]:
@@ -53,4 +58,9 @@ def traffic_settings(raw: Mapping[str, str]) -> tuple[TrafficSettings, list[str]
         problems.append(
             f"COMMAND_RATE is {text[:40]!r}; expected a number per s, m, h or d, such as {DEFAULT_COMMAND_RATE}, or off."
         )
-    return TrafficSettings(proxies, rate), problems
+    token = raw.get("METRICS_TOKEN", "")
+    if token and not (len(token) >= SHORTEST_TOKEN and token.isascii() and token.isprintable()):
+        problems.append(
+            f"METRICS_TOKEN has {len(token)} characters; expected at least {SHORTEST_TOKEN} that a header can carry, or nothing."
+        )
+    return TrafficSettings(proxies, rate, token), problems

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -66,6 +67,7 @@ class Application:
         self._programs = programs
         self._progress = progress
         self._logs = environment.data_dir / "logs"
+        self._counts = environment.data_dir / "counts"
         self._runner_port = _ReservedPort() if not environment.model_runner_url else None
         # The id of the model that is loaded first, if the runner is ours.
         self._model = environment.model_runner_model or environment.builtin.model_id
@@ -78,6 +80,7 @@ class Application:
         Raises StartError.
         """
         began = time.monotonic()
+        self._begin_to_count()
         if self._runner_port is not None:
             await self._check_model(supervisor)
         if self._postgres is not None:
@@ -103,6 +106,11 @@ class Application:
         seconds = time.monotonic() - began
         self._progress.say(f"Started in {seconds:.1f} s. Ctrl+C stops everything. Logs: {self._logs}")
         self._progress.say(f"Verbatim is ready: {page_url(self._environment.host, self._environment.port)}")
+
+    def _begin_to_count(self) -> None:
+        """What earlier processes counted is over, as with any other restart."""
+        shutil.rmtree(self._counts, ignore_errors=True)
+        self._counts.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     async def _show_setup_code(self, supervisor: Supervisor) -> None:
         """Where other machines reach the page, only whoever sees this terminal may make the first account."""
@@ -164,6 +172,9 @@ class Application:
     ) -> ChildCommand:
         """One of our own programs, told where the embedded parts are. as_owner: whether it hears of the tables' owner."""
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        if self._environment.web_workers > 1:
+            # Whichever of them is asked for /metrics tells what all of them counted.
+            environment["PROMETHEUS_MULTIPROC_DIR"] = str(self._counts)
         if not as_owner:
             # Empty, not left out: what the environment names is not looked up in `.env`.
             environment["DATABASE_OWNER_URL"] = ""

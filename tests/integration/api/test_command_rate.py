@@ -93,6 +93,13 @@ def test_another_text_is_refused(text: str) -> None:
     ]
 
 
+def test_a_token_for_figures_is_long_enough() -> None:
+    assert traffic_settings({"METRICS_TOKEN": "x" * 16})[0].metrics_token == "x" * 16
+    for text in ("short", "ünprintable-in-a-header"):
+        [problem] = traffic_settings({"METRICS_TOKEN": text})[1]
+        assert problem.startswith(f"METRICS_TOKEN has {len(text)} characters; expected at least 16")
+
+
 def test_proxies_are_addresses_and_networks() -> None:
     found, problems = traffic_settings({"TRUSTED_PROXIES": "192.0.2.10, 10.0.0.0/8 ::1"})
     assert (found.trusted_proxies, problems) == (("192.0.2.10", "10.0.0.0/8", "::1"), [])
