@@ -15,12 +15,13 @@ NPM := $(VENV)/python -m backend.embedded.node
 PYTEST := $(VENV)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast lint bench chaos verify check-python
+.PHONY: help run test test-fast test-containers lint bench chaos verify check-python
 
 help:
 	@echo "make run        everything a fresh machine needs, then Verbatim itself; Ctrl+C stops it"
 	@echo "make test       every test, also in a real browser and with the real model"
 	@echo "make test-fast  the tests without a browser and without the real model"
+	@echo "make test-containers  the tests of the containers; needs Docker with Compose, builds the images first"
 	@echo "make lint       all checks of the source text"
 	@echo "make bench      the measurements in tests/bench/"
 	@echo "make chaos      kills every part at random during fifty replies; nothing may be missing (SEED=7 SECONDS=120)"
@@ -46,6 +47,11 @@ test-fast: check-python
 	$(INSTALL) test
 	$(PYTEST) tests/unit tests/contract tests/integration tests/acceptance -m "not real_model"
 	$(NPM) test
+
+# COMPOSE_FILE=docker-compose.yml:docker-compose.dmr.yml make test-containers: the same with Docker Model Runner.
+test-containers: check-python
+	$(INSTALL) check
+	$(PYTEST) tests/containers
 
 lint: check-python
 	$(INSTALL) check

@@ -32,6 +32,11 @@ class ApiTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped
 
 
 _PROBLEM: Final = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemOutput"}}}
+_CHANGING: Final = ("post", "put", "patch", "delete")
+_TOO_MANY: Final = {
+    "content": _PROBLEM,
+    "description": "More commands at a time than are allowed; see Retry-After.",
+}
 _ID: Final = {"type": "string", "format": "uuid"}
 _OBJECT: Final = {"application/json": {"schema": {"type": "object", "additionalProperties": {}}}}
 
@@ -174,4 +179,8 @@ def describe_plain_views(
         "/v1/models": _V1_MODELS,
         "/v1/chat/completions": _V1_COMPLETIONS,
     }
+    for path, operations in paths.items():
+        for method, operation in operations.items():
+            if path.startswith("/api/") and method in _CHANGING:
+                operation["responses"].setdefault("429", _TOO_MANY)
     return {**result, "paths": dict(sorted(paths.items()))}

@@ -28,6 +28,7 @@ from backend.config.runner_settings import (
     runner_settings,
 )
 from backend.config.secret_files import SECRET_FILE_NAMES, UnreadableSecret, with_secret_files
+from backend.config.traffic_settings import TRAFFIC_SETTING_NAMES, TrafficSettings, traffic_settings
 
 REPOSITORY_ROOT: Final = Path(__file__).resolve().parents[2]
 DEFAULT_ENV_FILE: Final = REPOSITORY_ROOT / ".env"
@@ -52,6 +53,7 @@ SETTING_NAMES: Final = (
     "SIGNUP",
     "SIGNUP_RATE",
     "LOGIN_RATE",
+    *TRAFFIC_SETTING_NAMES,
     "LOG_LEVEL",
     "WEB_WORKERS",
     "MODEL_CALL_WORKERS",
@@ -87,6 +89,7 @@ class Environment:
     builtin: BuiltinSettings
     audit: AuditSettings
     access: AccessSettings
+    traffic: TrafficSettings
     secret_key: str
     allowed_hosts: tuple[str, ...]
     email_url: str  # empty: no mail
@@ -205,6 +208,8 @@ def load_environment(
     reader.problems += problems
     access, problems = access_settings(raw)
     reader.problems += problems
+    traffic, problems = traffic_settings(raw)
+    reader.problems += problems
     database, problems = database_settings(raw)
     reader.problems += problems
     runners, problems = runner_settings(raw, slots=builtin.slots)
@@ -228,6 +233,7 @@ def load_environment(
         builtin=builtin,
         audit=audit,
         access=access,
+        traffic=traffic,
         secret_key=secret_key,
         allowed_hosts=allowed_hosts or tuple(dict.fromkeys(("127.0.0.1", "localhost", "[::1]", host))),
         email_url=reader.email_url(),

@@ -33,6 +33,7 @@ MODEL_RUNNERS = ENVIRONMENT.model_runners
 MODEL_RUNNER_IS_BUILT_IN = ENVIRONMENT.runner_is_built_in
 TITLES = ENVIRONMENT.titles
 AUDIT = ENVIRONMENT.audit
+TRAFFIC = ENVIRONMENT.traffic
 MODEL_RUNNER_MODEL = ENVIRONMENT.model_runner_model or (
     ENVIRONMENT.builtin.model_id if MODEL_RUNNER_IS_BUILT_IN else ""
 )
@@ -244,6 +245,7 @@ REST_FRAMEWORK = {
         "backend.api.authentication.SessionAuthentication",
         "backend.api.authentication.ApiTokenAuthentication",
     ],
+    "DEFAULT_THROTTLE_CLASSES": ["backend.api.command_rate.CommandThrottle"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["backend.api.json_input.StrictJSONParser"],

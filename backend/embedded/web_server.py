@@ -111,7 +111,9 @@ def main(arguments: list[str]) -> int:
         ws="none",
         lifespan="off",
         interface="asgi3",
-        proxy_headers=False,
+        # Anybody can send such headers; only these peers are believed.
+        proxy_headers=bool(environment.traffic.trusted_proxies),
+        forwarded_allow_ips=[*environment.traffic.trusted_proxies],
         server_header=False,
         access_log=environment.log_level == "DEBUG",
         log_level=environment.log_level.lower(),

@@ -190,6 +190,7 @@ def running_stack(**settings: str) -> Iterator[Stack]:
             "HOST": "127.0.0.1",
             "SIGNUP_RATE": "off",
             "LOGIN_RATE": "off",
+            "COMMAND_RATE": "off",
             "MODELS_DIR": str(data_dir / "models"),  # never the developer's own
             **settings,
         },

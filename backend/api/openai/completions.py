@@ -8,6 +8,7 @@ import time
 from typing import Final
 from uuid import uuid4
 
+from backend.api.command_rate import seconds_until_allowed
 from backend.api.openai import answers
 from backend.api.openai.access import until_access_ends
 from backend.api.openai.asking import Asked, asked, owner_of, token_in
@@ -17,6 +18,7 @@ from backend.api.openai.errors import (
     not_recordable,
     not_recorded,
     too_many_calls,
+    too_many_requests,
 )
 from backend.api.openai.exchange import Exchange
 from backend.api.openai.reading import ChatRequest, read_request
@@ -43,6 +45,8 @@ async def complete(exchange: Exchange, outside: OutsideCalls) -> None:
     token = token_in(exchange.header("Authorization"))
     request, body = await _read(exchange, token)
     who = await in_thread(asked, token, request)
+    if wait_s := seconds_until_allowed(str(who.owner_id)):
+        raise too_many_requests(wait_s)
     passage = Passage()
     try:
         shift, answer = await _begin(exchange, outside, request, body, who, passage)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -71,6 +72,16 @@ def too_many_calls() -> OpenAIError:
         "rate_limit_exceeded",
         RATE,
         headers=RETRY_AFTER,
+    )
+
+
+def too_many_requests(wait_s: float) -> OpenAIError:
+    return OpenAIError(
+        429,
+        "This account has asked for more at a time than this installation allows. No model was asked; wait, then ask again.",
+        "rate_limit_exceeded",
+        RATE,
+        headers={"Retry-After": str(math.ceil(wait_s))},
     )
 
 

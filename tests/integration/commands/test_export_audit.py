@@ -43,6 +43,8 @@ def verified(path: Path, folder: Path, **kept: str) -> bundles.Verified:
 def test_a_bundle_of_everything_holds(talk: Talk, tmp_path: Path) -> None:
     told = export(tmp_path / "all.zip", "--format", "bundle")
     assert "events of" in told
+    # What it says to do is what is done here.
+    assert f"verbatim_verify.py {tmp_path / 'all.zip'} --key {log_keys().signer.verifier}" in told
     found = verified(tmp_path / "all.zip", tmp_path)
     assert (found.status, found.problems) == (0, [])
     assert "The bundle holds the whole log: nothing was left out." in found.lines

@@ -6,6 +6,7 @@ For whoever runs the installation and can read its database anyway; nobody is to
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator
@@ -101,6 +102,11 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{output}: {output.stat().st_size:,} bytes, {meter.seconds:.1f} s. {self._summary}"
         )
+        if options["format"] == "bundle":
+            keys = " ".join(f"--key {shlex.quote(str(key))}" for key in log_keys().verifiers)
+            self.stdout.write(
+                f"Check it, anywhere, with: python verbatim_verify.py {shlex.quote(str(output))} {keys}"
+            )
 
     def _pieces(self, options: dict[str, Any], meter: Meter) -> Iterator[bytes]:
         calls, picked = _picked(options)
