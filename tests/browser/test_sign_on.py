@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
@@ -43,14 +44,14 @@ def stack_with_service(shared_runner: HoldingRunner, service: OidcProvider) -> I
 @pytest.fixture
 def page(
     browser: Browser,
-    browser_context_args: dict[str, object],
+    browser_context_args: dict[str, Any],
     stack_with_service: Stack,
     page_faults: list[str],
 ) -> Iterator[Page]:
     """A browser of somebody whom the installation with the service does not know yet. A refusal of the policy fails the test."""
     context: BrowserContext = browser.new_context(
         **{**browser_context_args, "base_url": stack_with_service.url}
-    )  # type: ignore[arg-type]
+    )
     yield watched(context, page_faults).new_page()
     context.close()
 
