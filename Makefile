@@ -15,7 +15,7 @@ NPM := $(VENV)/python -m backend.embedded.node
 PYTEST := $(VENV)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-containers lint bench chaos verify check-python
+.PHONY: help run test test-fast test-containers lint bench chaos verify audit-dependencies check-python
 
 help:
 	@echo "make run        everything a fresh machine needs, then Verbatim itself; Ctrl+C stops it"
@@ -25,6 +25,7 @@ help:
 	@echo "make lint       all checks of the source text"
 	@echo "make bench      the measurements in tests/bench/"
 	@echo "make chaos      kills every part at random during fifty replies; nothing may be missing (SEED=7 SECONDS=120)"
+	@echo "make audit-dependencies  asks the public services whether a package is known to be unsafe"
 	@echo "make verify     proves that every recorded model call can be rebuilt, and that no event was changed"
 
 check-python:
@@ -77,3 +78,8 @@ verify: check-python
 	$(MANAGE) verify prompts --all
 	$(MANAGE) verify coverage
 	$(MANAGE) verify log
+
+# Not part of `make test`: it needs services elsewhere, and what they say changes without us.
+audit-dependencies: check-python
+	$(INSTALL) check
+	$(VENV)/python tools/audit_dependencies.py

@@ -16,6 +16,8 @@ from rest_framework import authentication
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.request import Request
 
+from backend.logs.context import note
+
 USE_NOTED_S: Final = 60.0
 """How exactly it is remembered when a token was last used."""
 
@@ -44,6 +46,12 @@ class SessionAuthentication(authentication.SessionAuthentication):
     def authenticate_header(self, request: Request) -> str:
         # Without a header to answer with, the framework turns every 401 into a 403.
         return 'Session realm="Verbatim"'
+
+    def authenticate(self, request: Request) -> tuple[Any, Any] | None:
+        answer: tuple[Any, Any] | None = super().authenticate(request)
+        if answer is not None:
+            note(user_id=answer[0].pk)
+        return answer
 
     def enforce_csrf(self, request: Request) -> None:
         try:
@@ -77,6 +85,7 @@ class ApiTokenAuthentication(TokenAuthentication):
             # The library decodes whatever follows `Bearer`; it is no token of ours.
             raise AuthenticationFailed("The API token is not valid. Check it, or make a new one.") from None
         if answer is not None:
+            note(user_id=answer[0].pk)
             token, now = answer[1], timezone.now()
             if token.last_used is None or (now - token.last_used).total_seconds() > USE_NOTED_S:
                 type(token).objects.filter(pk=token.pk).update(last_used=now)

@@ -33,6 +33,7 @@ from backend.api.serializers import (
 )
 from backend.application.ports import IdempotencyKey
 from backend.domain import commands as c
+from backend.logs.context import note
 
 IDEMPOTENCY_HEADER = "Idempotency-Key"
 IDEMPOTENCY_KEY_LIMIT = 200
@@ -87,6 +88,7 @@ class CommandView(APIView):
         answer = bootstrap.run_command(
             command, actor=f"user:{id_of_asking(request)}", idempotency=_idempotency_key(request)
         )
+        note(**{name: answer.body.get(name) for name in ("conversation_id", "call_id")})
         return Response(dict(answer.body), status=answer.status)
 
 

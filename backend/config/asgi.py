@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from a2wsgi import WSGIMiddleware
+from django.conf import settings
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backend.config.settings")
@@ -29,11 +30,12 @@ _streams = get_asgi_application()
 from backend.api.downloads import watched  # noqa: E402  Django is set up by the line above
 from backend.api.openai.application import application as _programs  # noqa: E402
 from backend.config.wsgi import application as _wsgi_application  # noqa: E402
+from backend.logs.requests import logged  # noqa: E402
 
 _pages: Any = WSGIMiddleware(_wsgi_application, workers=WSGI_THREADS)
 
 
-async def application(scope: Scope, receive: Receive, send: Send) -> None:
+async def _dispatched(scope: Scope, receive: Receive, send: Send) -> None:
     """Dispatch by path alone."""
     if scope["type"] == "http" and scope["path"] == LIVE_PATH:
         await _streams(scope, receive, send)
@@ -43,3 +45,6 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
         await watched(_pages, scope, receive, send)
     else:
         await _pages(scope, receive, send)
+
+
+application = logged(_dispatched, believes_ids=bool(settings.TRAFFIC.trusted_proxies))

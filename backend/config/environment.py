@@ -33,6 +33,7 @@ from backend.config.traffic_settings import TRAFFIC_SETTING_NAMES, TrafficSettin
 REPOSITORY_ROOT: Final = Path(__file__).resolve().parents[2]
 DEFAULT_ENV_FILE: Final = REPOSITORY_ROOT / ".env"
 
+LOG_FORMATS: Final = ("PLAIN", "JSON")
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 SHORTEST_SECRET_KEY: Final = 32
 EMAIL_SCHEMES: Final = ("smtp", "smtps", "smtp+tls", "console")
@@ -55,6 +56,7 @@ SETTING_NAMES: Final = (
     "LOGIN_RATE",
     *TRAFFIC_SETTING_NAMES,
     "LOG_LEVEL",
+    "LOG_FORMAT",
     "WEB_WORKERS",
     "MODEL_CALL_WORKERS",
     "PROJECTION_WORKERS",
@@ -98,6 +100,7 @@ class Environment:
     signup_rate: str | None  # "20/m" per IP address; None: no limit
     login_rate: str | None
     log_level: str
+    log_format: str  # plain or json
     web_workers: int
     model_call_workers: int
     projection_workers: int
@@ -242,6 +245,7 @@ def load_environment(
         signup_rate=reader.rate("SIGNUP_RATE", "20/m", loopback),
         login_rate=reader.rate("LOGIN_RATE", "30/m", loopback),
         log_level=reader.choice("LOG_LEVEL", "INFO", LOG_LEVELS),
+        log_format=reader.choice("LOG_FORMAT", "PLAIN", LOG_FORMATS).lower(),
         web_workers=reader.number("WEB_WORKERS", 1, 1, 64),
         model_call_workers=reader.number("MODEL_CALL_WORKERS", 1, 1, 64),
         projection_workers=reader.number("PROJECTION_WORKERS", 1, 1, 64),

@@ -115,7 +115,9 @@ def main(arguments: list[str]) -> int:
         proxy_headers=bool(environment.traffic.trusted_proxies),
         forwarded_allow_ips=[*environment.traffic.trusted_proxies],
         server_header=False,
-        access_log=environment.log_level == "DEBUG",
+        # Its lines go the way of all others, and each request has one of ours.
+        log_config=None,
+        access_log=False,
         log_level=environment.log_level.lower(),
         timeout_graceful_shutdown=GRACE_SECONDS,
         # The browser keeps its connections between two clicks.

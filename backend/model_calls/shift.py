@@ -20,6 +20,7 @@ import psycopg
 from backend.application.conversations import Conversations
 from backend.application.ports import EventStore, ModelMemory
 from backend.application.runner_port import ModelRunner
+from backend.logs.context import at_work_on
 from backend.model_calls import leases, queue
 from backend.model_calls.attempt import Attempt, StopReason
 from backend.model_calls.chunks import ChunkWriter
@@ -266,7 +267,8 @@ class Shift:
 
     async def _guarded(self, call_id: UUID, mine: Work, work: Callable[[], Awaitable[None]]) -> None:
         try:
-            await work()
+            with at_work_on(call_id=call_id):
+                await work()
         except Exception:
             # A fault in one call must not end the others. The call stays claimed, so the next sweep
             # finds it and records what was received.

@@ -28,6 +28,7 @@ from backend.application.ports import ClaimLost
 from backend.application.runner_port import AsWritten, StillThere
 from backend.bootstrap.outside import OutsideCalls
 from backend.domain.commands import RequestOutsideCall
+from backend.logs.context import note
 from backend.model_calls.outside import NotReady, OutsideShift, TooManyCalls
 from backend.model_calls.passage import Ended, Passage
 from backend.prompting.client_body import with_model
@@ -45,6 +46,7 @@ async def complete(exchange: Exchange, outside: OutsideCalls) -> None:
     token = token_in(exchange.header("Authorization"))
     request, body = await _read(exchange, token)
     who = await in_thread(asked, token, request)
+    note(user_id=who.owner_id)
     if wait_s := seconds_until_allowed(str(who.owner_id)):
         raise too_many_requests(wait_s)
     passage = Passage()
@@ -54,6 +56,7 @@ async def complete(exchange: Exchange, outside: OutsideCalls) -> None:
         raise not_recordable() from None
     except TooManyCalls:
         raise too_many_calls() from None
+    note(call_id=answer.call.id, conversation_id=answer.call.conversation_id)
     # What the client does from here on ends the call, or is seen when its answer is written.
     gone = asyncio.create_task(exchange.until_gone())
     gone.add_done_callback(lambda _: shift.leave(answer.call.id, who.owner_id))
