@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from django.test import Client
 
+from tests.support.oidc_provider import CLIENT_ID, CLIENT_SECRET, OidcProvider, running_oidc_provider
+
 PREFIX = "/_allauth/browser/v1"
 PASSWORD = "correct-horse-battery-staple"
+GRACE = {"sub": "g-1", "name": "Grace Hopper", "email": "grace@example.org", "email_verified": True}
 
 
 Settings = Any
@@ -74,3 +77,48 @@ def new_visitor(fresh_database: str) -> Callable[[], Visitor]:
 @pytest.fixture
 def visitor(new_visitor: Callable[[], Visitor]) -> Visitor:
     return new_visitor()
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[OidcProvider]:
+    with running_oidc_provider() as provider:
+        yield provider
+
+
+@pytest.fixture
+def service(running: OidcProvider, monkeypatch: pytest.MonkeyPatch) -> OidcProvider:
+    """The provider, telling the truth about Grace until a test says otherwise."""
+    usual = OidcProvider(url=running.url, claims=dict(GRACE))
+    for name in (
+        "claims",
+        "deny",
+        "sign_with_another_key",
+        "userinfo",
+        "issuer_told",
+        "audience",
+        "without_key_id",
+        "expired",
+        "asked",
+    ):
+        monkeypatch.setattr(running, name, getattr(usual, name))
+    return running
+
+
+@pytest.fixture
+def configure(service: OidcProvider, settings: Any) -> Callable[..., None]:
+    def configured(**changes: Any) -> None:
+        from backend.config.access_settings import OidcSettings, oidc_provider
+
+        usual = {
+            "server_url": service.url,
+            "client_id": CLIENT_ID,
+            "client_secret": CLIENT_SECRET,
+            "name": "Our staff",
+            "signup": "",
+            "link_by_email": False,
+        }
+        found = OidcSettings(**{**usual, **changes})
+        settings.OIDC = found
+        settings.SOCIALACCOUNT_PROVIDERS = oidc_provider(found)
+
+    return configured

@@ -1,65 +1,17 @@
-"""Log-in through another service, against a real small provider on a socket: who comes in, as whom, and who does not."""
+"""Log-in through another service, against a real small provider on a socket: who comes in, and as whom."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
-import requests
 
 from backend.accounts.models import ApiToken, User
-from backend.config.access_settings import OidcSettings, oidc_provider
-from tests.integration.accounts.conftest import PASSWORD, PREFIX, Visitor
+from tests.integration.accounts.conftest import GRACE, PASSWORD, PREFIX, Visitor
+from tests.integration.accounts.oidc_support import CALLBACK, begin, sign_on
 from tests.integration.accounts.test_second_factor import code_of, forget_used_codes, reauthenticate, set_up
-from tests.support.oidc_provider import CLIENT_ID, CLIENT_SECRET, OidcProvider, running_oidc_provider
-
-CALLBACK = "/accounts/oidc/login/callback/"
-GRACE = {"sub": "g-1", "name": "Grace Hopper", "email": "grace@example.org", "email_verified": True}
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[OidcProvider]:
-    with running_oidc_provider() as provider:
-        yield provider
-
-
-@pytest.fixture
-def service(running: OidcProvider, monkeypatch: pytest.MonkeyPatch) -> OidcProvider:
-    """The provider, telling the truth about Grace until a test says otherwise."""
-    usual = OidcProvider(url=running.url, claims=dict(GRACE))
-    for name in (
-        "claims",
-        "deny",
-        "sign_with_another_key",
-        "userinfo",
-        "issuer_told",
-        "audience",
-        "without_key_id",
-        "expired",
-        "asked",
-    ):
-        monkeypatch.setattr(running, name, getattr(usual, name))
-    return running
-
-
-@pytest.fixture
-def configure(service: OidcProvider, settings: Any) -> Callable[..., None]:
-    def configure(**changes: Any) -> None:
-        usual = {
-            "server_url": service.url,
-            "client_id": CLIENT_ID,
-            "client_secret": CLIENT_SECRET,
-            "name": "Our staff",
-            "signup": "",
-            "link_by_email": False,
-        }
-        found = OidcSettings(**{**usual, **changes})
-        settings.OIDC = found
-        settings.SOCIALACCOUNT_PROVIDERS = oidc_provider(found)
-
-    return configure
+from tests.support.oidc_provider import OidcProvider
 
 
 @pytest.fixture
@@ -69,31 +21,6 @@ def admin(configure: Callable[..., None], new_visitor: Callable[[], Visitor]) ->
     visitor = new_visitor()
     visitor.sign_up("admin@example.org")
     return visitor
-
-
-def begin(visitor: Visitor, process: str = "login") -> Any:
-    visitor.config()
-    return visitor.send("POST", "/api/sign-on/", {"process": process})
-
-
-def come_back(visitor: Visitor, begun: Any) -> Any:
-    """Go to the service and back, as a browser does; the answer of the callback."""
-    assert begun.status_code == 200, begun.content
-    sent = requests.get(begun.json()["url"], allow_redirects=False, timeout=10)
-    back = urlsplit(sent.headers["Location"])
-    assert back.path == CALLBACK
-    return visitor.client.get(f"{back.path}?{back.query}")
-
-
-def sign_on(visitor: Visitor, process: str = "login") -> str:
-    """All of it; the error with which the browser lands, or an empty text."""
-    answer = come_back(visitor, begin(visitor, process))
-    assert answer.status_code == 302
-    landed = urlsplit(answer.headers["Location"])
-    assert landed.path == ("/login" if process == "login" else "/settings/log-in")
-    query = parse_qs(landed.query)
-    assert query["from"] == ["service"]
-    return str(query.get("error", [""])[0])
 
 
 # ---- new people -------------------------------------------------------------------------------
@@ -333,120 +260,3 @@ def test_a_deleted_account_is_not_come_back_to(
     again = new_visitor()
     assert sign_on(again) == ""
     assert again.me().json()["id"] != before
-
-
-# ---- services that cannot be believed ---------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "lie",
-    [
-        {"sign_with_another_key": True},
-        {"audience": "another-client"},
-        {"expired": True},
-        {"without_key_id": True},
-        {"userinfo": {**GRACE, "sub": "somebody-else"}},
-        {"userinfo": {"email": "grace@example.org"}},
-        {"userinfo": ["not", "an", "object"]},
-        {"claims": {**GRACE, "sub": ""}},
-        {"claims": {**GRACE, "sub": 7}},
-    ],
-    ids=lambda lie: next(iter(lie)),
-)
-def test_what_does_not_prove_who_it_is_lets_nobody_in(
-    lie: dict[str, Any],
-    admin: Visitor,
-    service: OidcProvider,
-    new_visitor: Callable[[], Visitor],
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    for name, value in lie.items():
-        monkeypatch.setattr(service, name, value)
-    visitor = new_visitor()
-    assert sign_on(visitor) == "unknown"
-    assert visitor.me().status_code == 401
-    assert User.objects.count() == 1
-    assert "A log-in through Our staff failed" in caplog.text
-    assert CLIENT_SECRET not in caplog.text
-
-
-def test_the_same_person_number_of_another_service_is_somebody_else(
-    admin: Visitor, configure: Callable[..., None], new_visitor: Callable[[], Visitor]
-) -> None:
-    assert sign_on(new_visitor()) == ""
-    with running_oidc_provider() as other:
-        other.claims = {**GRACE, "email": "mallory@example.org"}
-        configure(server_url=other.url)
-        mallory = new_visitor()
-        assert sign_on(mallory) == ""
-        assert mallory.me().json()["email"] == "mallory@example.org"
-
-
-def test_a_callback_that_nobody_has_begun_or_that_was_used_leads_to_the_log_in_page(
-    admin: Visitor, service: OidcProvider, new_visitor: Callable[[], Visitor]
-) -> None:
-    begun = begin(admin)
-    stranger = new_visitor()
-    for answer in (
-        come_back(stranger, begun),
-        stranger.client.get(CALLBACK),
-        stranger.client.get(f"{CALLBACK}?code=x&state=y"),
-    ):
-        assert answer.status_code == 302
-        assert "/login?from=service&error=unknown" in answer.headers["Location"]
-    assert stranger.me().status_code == 401
-
-
-def test_changing_one_s_mind_there_is_no_failure(
-    admin: Visitor, service: OidcProvider, new_visitor: Callable[[], Visitor]
-) -> None:
-    service.deny = True
-    assert sign_on(new_visitor()) == "cancelled"
-
-
-def test_a_service_that_is_away_or_another_one_is_said_so_before_anybody_leaves(
-    admin: Visitor,
-    configure: Callable[..., None],
-    service: OidcProvider,
-    new_visitor: Callable[[], Visitor],
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    service.issuer_told = "https://login.example.org"
-    answer = begin(new_visitor())
-    assert (answer.status_code, answer.json()["code"]) == (503, "other_service_away")
-    assert "Our staff does not answer as it should" in answer.json()["detail"]
-    assert "calls itself 'https://login.example.org'" in caplog.text
-    configure(server_url="http://127.0.0.1:9")
-    assert begin(new_visitor()).status_code == 503
-
-
-# ---- switched off, and who may ask ------------------------------------------------------------
-
-
-def test_without_settings_there_is_no_such_thing(visitor: Visitor) -> None:
-    config = visitor.client.get(f"{PREFIX}/config").json()["data"]
-    assert config["socialaccount"] == {"providers": []}
-    answer = begin(visitor)
-    assert (answer.status_code, answer.json()["code"]) == (404, "no_other_service")
-    assert visitor.client.get(CALLBACK).status_code == 404
-
-
-def test_the_log_in_page_is_told_of_it_and_of_no_secret(
-    admin: Visitor, new_visitor: Callable[[], Visitor]
-) -> None:
-    answer = new_visitor().client.get(f"{PREFIX}/config")
-    (told,) = answer.json()["data"]["socialaccount"]["providers"]
-    assert (told["id"], told["name"], told["flows"]) == ("oidc", "Our staff", ["provider_redirect"])
-    assert CLIENT_SECRET not in answer.content.decode()
-
-
-def test_other_sites_and_programs_cannot_begin_it(admin: Visitor, new_visitor: Callable[[], Visitor]) -> None:
-    forged = new_visitor().client.post("/api/sign-on/", {}, content_type="application/json")
-    assert (forged.status_code, forged.json()["code"]) == (403, "csrf_failed")
-    _, secret = ApiToken.objects.create(user=User.objects.get(email="admin@example.org"))
-    program = new_visitor().client.post(
-        "/api/sign-on/", {}, content_type="application/json", headers={"Authorization": f"Bearer {secret}"}
-    )
-    assert (program.status_code, program.json()["code"]) == (403, "session_required")
-    assert admin.send("POST", "/api/sign-on/", {"process": "redirect"}).status_code == 400

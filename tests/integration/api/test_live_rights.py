@@ -36,13 +36,16 @@ def listen(server: WebServer, ann: Person) -> Callable[..., Browser]:
 
 
 @pytest.mark.usefixtures("projected")
-@pytest.mark.parametrize("how", ["log out", "deactivate"])
+@pytest.mark.parametrize("how", ["log out", "deactivate", "delete the account"])
 def test_a_stream_does_not_outlive_its_log_in(ann: Person, listen: Callable[..., Browser], how: str) -> None:
     conversation = ann.start()
     with listen(cursor=conversation["position"]) as browser:
         browser.wait_for(has_frames(browser, "ping", 1))
         if how == "log out":
             Session.objects.all().delete()
+        elif how == "delete the account":
+            gone = ann.ask("DELETE", "/api/me/", {"password": "correct-horse-battery-staple"})
+            assert gone.status_code == 204
         else:
             get_user_model()._default_manager.update(is_active=False)
         deadline = time.monotonic() + 60

@@ -43,11 +43,11 @@ export function HelpBackIn({ person, name, onProblem }) {
 
   return (
     <div className={styles.help}>
-      <Button kind="quiet" aria-label={`Reset the password of ${name}…`} onClick={() => setQuestion('link')}>
+      <Button aria-label={`Reset password of ${name}…`} onClick={() => setQuestion('link')}>
         Reset password…
       </Button>
       {person.has_second_factor && (
-        <Button kind="quiet" aria-label={`Take the second factor off ${name}…`} onClick={() => setQuestion('factor')}>
+        <Button aria-label={`Take off second factor of ${name}…`} onClick={() => setQuestion('factor')}>
           Take off second factor…
         </Button>
       )}

@@ -137,7 +137,7 @@ describe('the people', () => {
   test('who lost their password get a link, shown once, after a question', async () => {
     vi.mocked(api.makePasswordLink).mockResolvedValue({ path: '/account/password/reset/key/abc', expires_at: '2026-03-11T09:00:00Z' });
     const { user } = open();
-    await user.click((await rowOf('Bob')).getByRole('button', { name: 'Reset the password of bob@example.org…' }));
+    await user.click((await rowOf('Bob')).getByRole('button', { name: 'Reset password of bob@example.org…' }));
     const question = await screen.findByRole('alertdialog');
     expect(question).toHaveTextContent('That you made it is recorded, and they see that.');
     expect(api.makePasswordLink).not.toHaveBeenCalled();
@@ -153,7 +153,7 @@ describe('the people', () => {
     vi.mocked(api.fetchPeople).mockResolvedValue(page([ROOT, PHONELESS]));
     vi.mocked(api.removeSecondFactor).mockResolvedValue(BOB);
     const { user } = open();
-    await user.click((await rowOf('Bob')).getByRole('button', { name: 'Take the second factor off bob@example.org…' }));
+    await user.click((await rowOf('Bob')).getByRole('button', { name: 'Take off second factor of bob@example.org…' }));
     await user.click(await screen.findByRole('button', { name: 'Take it off' }));
     expect(api.removeSecondFactor).toHaveBeenCalledWith('bob');
     await waitFor(async () => expect((await rowOf('Bob')).queryByRole('button', { name: /second factor/ })).toBeNull());
@@ -168,7 +168,7 @@ describe('the people', () => {
   test('whose link cannot be made are told why, beside them', async () => {
     vi.mocked(api.makePasswordLink).mockRejectedValue(new Problem({ status: 409, code: 'account_inactive', message: 'Bob is deactivated.' }));
     const { user } = open();
-    await user.click((await rowOf('Bob')).getByRole('button', { name: /Reset the password/ }));
+    await user.click((await rowOf('Bob')).getByRole('button', { name: /Reset password/ }));
     await user.click(await screen.findByRole('button', { name: 'Make a link' }));
     expect(await (await rowOf('Bob')).findByRole('alert')).toHaveTextContent('Bob is deactivated.');
   });
