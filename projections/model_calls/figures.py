@@ -56,6 +56,9 @@ def figures() -> list[Figures]:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(f"SET LOCAL statement_timeout = {LONGEST_MS}")
         # A bound belongs to what is below it, and PostgreSQL counts it to what is above.
-        bounds: dict[str, Any] = {"first_token": [bound + 1 for bound in FIRST_TOKEN_BOUNDS_MS], "rate": list(RATE_BOUNDS)}
+        bounds: dict[str, Any] = {
+            "first_token": [bound + 1 for bound in FIRST_TOKEN_BOUNDS_MS],
+            "rate": list(RATE_BOUNDS),
+        }
         cursor.execute(_COUNT, bounds)
         return [Figures(*row) for row in cursor.fetchall()]

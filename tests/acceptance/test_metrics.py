@@ -58,7 +58,8 @@ def two_webs(shared_runner: ScriptedRunner) -> Iterator[Stack]:
 
 def test_what_happened_is_counted(stack: Stack, shared_runner: ScriptedRunner) -> None:
     shared_runner.play(
-        Script().words("one two three").usage(7, 3).complete(), Script().respond(400, {"error": {"message": "No."}})
+        Script().words("one two three").finish().usage(7, 3).done(),
+        Script().respond(400, {"error": {"message": "No."}}),
     )
     with ApiClient(stack.url) as ann:
         ann.sign_up()
@@ -73,7 +74,7 @@ def test_what_happened_is_counted(stack: Stack, shared_runner: ScriptedRunner) -
             assert value(found, "verbatim_live_streams_open") == 1
     assert value(found, "verbatim_up") == 1
     assert value(found, "verbatim_turns_total") == 2
-    called = {"purpose": "reply", "source": "chat", "model": MODEL_ID}
+    called = {"purpose": "reply", "source": "browser", "model": MODEL_ID}
     assert value(found, "verbatim_model_calls_total", outcome="complete", **called) == 1, found
     assert value(found, "verbatim_model_calls_total", outcome="failed", **called) == 1
     assert value(found, "verbatim_tokens_total", kind="prompt") == 7
@@ -97,7 +98,13 @@ def test_no_figure_is_about_somebody(stack: Stack) -> None:
     with ApiClient(stack.url) as ann:
         ann.sign_up("okapi@example.org")
         conversation = ann.start_conversation(title="okapi")
-        for path in (f"/c/{conversation['id']}", "/okapi", "/api/okapi/", "/v1/okapi", "/api/search/?q=okapi"):
+        for path in (
+            f"/c/{conversation['id']}",
+            "/okapi",
+            "/api/okapi/",
+            "/v1/okapi",
+            "/api/search/?q=okapi",
+        ):
             ann.http.get(path)
     text = httpx.get(f"{stack.url}/metrics").text
     assert "okapi" not in text
@@ -132,23 +139,28 @@ def test_several_web_processes_tell_what_all_of_them_counted(two_webs: Stack) ->
             two_webs.wait_for_new_part("web", old)
     wait_until(lambda: httpx.get(f"{two_webs.url}/healthz").status_code == 200, "a web process")
     wait_until(
-        lambda: value(figures(two_webs, **AUTHORIZED), "verbatim_live_streams_open") == 0, "streams of the dead"
+        lambda: value(figures(two_webs, **AUTHORIZED), "verbatim_live_streams_open") == 0,
+        "streams of the dead",
     )
 
 
 def test_the_dashboard_shows_figures_that_there_are(stack: Stack) -> None:
     dashboard = json.loads((REPOSITORY / "docs" / "grafana-dashboard.json").read_text(encoding="utf-8"))
-    expressions = [
-        target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", ())
-    ]
+    expressions = [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", ())]
     assert len(expressions) > 12
     told = {name for name, _ in figures(stack)}
-    families = {line.split()[2] for line in httpx.get(f"{stack.url}/metrics").text.splitlines() if line.startswith("# TYPE")}
+    families = {
+        line.split()[2]
+        for line in httpx.get(f"{stack.url}/metrics").text.splitlines()
+        if line.startswith("# TYPE")
+    }
     known = told | families | {f"{name}_bucket" for name in families}
     asked = {name for each in expressions for name in re.findall(r"\b(?:verbatim|process)_[a-z_]+", each)}
     assert asked - known == set()
     documented = (REPOSITORY / "docs" / "metrics.md").read_text(encoding="utf-8")
-    assert [name for name in sorted(families) if name.startswith("verbatim") and f"`{name}`" not in documented] == []
+    assert [
+        name for name in sorted(families) if name.startswith("verbatim") and f"`{name}`" not in documented
+    ] == []
 
 
 def test_its_folder_of_counts_begins_anew_with_each_start(two_webs: Stack) -> None:

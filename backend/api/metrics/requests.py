@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from django.urls import Resolver404, resolve
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
 Message = MutableMapping[str, Any]
 Scope = dict[str, Any]
@@ -25,6 +25,7 @@ _IDS: Final = re.compile(r"(?<=/)[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F
 _NUMBERS: Final = re.compile(r"(?<=/)[0-9]+(?=/)")
 _ANY: Final = "^(?P<path>.*)$"
 
+disable_created_metrics()  # type: ignore[no-untyped-call]  # it has no types; a second series for each, which nobody asks for
 REQUESTS: Final = Counter(
     "verbatim_http_requests", "Requests answered, by route.", ["method", "route", "status"]
 )

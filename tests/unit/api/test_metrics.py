@@ -36,7 +36,7 @@ def test_each_path_has_one_of_few_routes(path: str, route: str) -> None:
 def some(model: str = "m", calls: int = 1, **fields: Any) -> Figures:
     known: dict[str, Any] = {
         "purpose": "reply",
-        "source": "chat",
+        "source": "browser",
         "runner": "gpu",
         "outcome": "complete",
         "first_token": None,
