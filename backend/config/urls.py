@@ -8,7 +8,11 @@ from backend.accounts import oidc
 from backend.api import problems
 from backend.api.index_view import index
 
+# Ways of allauth's that this installation has no use for; some of them would fail for want of settings.
+_NOT_OFFERED = r"^_allauth/browser/v1/(?:account/phone|auth/phone/.*|auth/provider/(?:redirect|token))$"
+
 urlpatterns = [
+    re_path(_NOT_OFFERED, problems.unknown_path),
     path("_allauth/", include("allauth.headless.urls")),
     path(
         "accounts/oidc/login/callback/",
