@@ -3,7 +3,7 @@
 from projections.audit_reads.read_table import AuditReadRow, AuditTrailRow
 from projections.conversation_list.read_table import ConversationListRow, ConversationSettingsRow
 from projections.live_changes.read_table import LiveChangeRow, LiveHorizonRow, LiveStreamRow
-from projections.model_calls.read_table import ModelCallRow
+from projections.model_calls.read_table import CallFigureRow, ModelCallRow
 from projections.position_table import ProjectionPosition
 from projections.replays.read_table import ReplayOwnerRow, ReplayRow, ReplayTryRow
 from projections.search.read_table import SearchConversationRow, SearchRow
@@ -12,6 +12,7 @@ from projections.transcript.read_table import TranscriptHeadRow, TranscriptRow
 __all__ = [
     "AuditReadRow",
     "AuditTrailRow",
+    "CallFigureRow",
     "ConversationListRow",
     "ConversationSettingsRow",
     "LiveChangeRow",

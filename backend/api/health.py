@@ -21,6 +21,7 @@ from backend import bootstrap
 from backend.api import runner_status
 from backend.api.runner_status import RunnerStatus
 from backend.bootstrap.database_rights import warn_of_rights
+from backend.model_calls.queue_figures import workers_alive
 from backend.model_runner.runner_settings import RunnerSettings
 from backend.transparency.reading import log_standing
 from projections import tracking
@@ -28,10 +29,6 @@ from projections.position_table import STOPPED
 
 CONNECT_TIMEOUT_S: Final = 2
 HEARTBEAT_LIMIT_S: Final = 10
-_WORKERS_ALIVE: Final = (
-    "SELECT count(*) FROM model_call_worker"
-    " WHERE NOT dead AND heartbeat_at > clock_timestamp() - make_interval(secs => %s)"
-)
 
 _migrated = False
 
@@ -90,10 +87,7 @@ def _parts_of(own: psycopg.Connection[Any]) -> tuple[dict[str, Any], bool]:
         }
         parts["log"] = _log(own, end, worker_active)
         behind = any(status.state == STOPPED and status.position < end for status in statuses)
-        with connection.cursor() as cursor:
-            cursor.execute(_WORKERS_ALIVE, [HEARTBEAT_LIMIT_S])
-            row = cursor.fetchone()
-        alive = int(row[0]) if row else 0
+        alive = workers_alive(own, HEARTBEAT_LIMIT_S)
         parts["model_calls"] = {"state": "ok" if alive else "no worker", "workers_alive": alive}
     except (DatabaseError, PersistenceError, psycopg.Error):
         parts["database"] = {"state": "unreachable"}

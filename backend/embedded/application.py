@@ -172,8 +172,8 @@ class Application:
     ) -> ChildCommand:
         """One of our own programs, told where the embedded parts are. as_owner: whether it hears of the tables' owner."""
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-        if self._environment.web_workers > 1:
-            # Whichever of them is asked for /metrics tells what all of them counted.
+        if pass_fds and self._environment.web_workers > 1:
+            # Of web processes at one socket, whichever is asked for /metrics tells what all of them counted.
             environment["PROMETHEUS_MULTIPROC_DIR"] = str(self._counts)
         if not as_owner:
             # Empty, not left out: what the environment names is not looked up in `.env`.

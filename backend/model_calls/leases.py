@@ -6,6 +6,8 @@ it dead waits for a flush in flight, and a flush that comes later sees that it i
 
 from __future__ import annotations
 
+from typing import Final
+
 from backend.model_calls.link import Link
 
 
@@ -18,6 +20,9 @@ class WorkerFoundDead(Exception):
             "It drops its streams and goes on under a new id."
         )
 
+
+OF_WEB: Final = "web:"
+"""How ids of those workers begin that are inside a web process, and carry out the calls of its own clients only."""
 
 _REGISTER = """
 INSERT INTO model_call_worker (worker_id, started_at, heartbeat_at)

@@ -23,6 +23,7 @@ from backend.domain.model_call import ModelCall
 from backend.model_calls import live_reply as endings
 from backend.model_calls import queue
 from backend.model_calls.attempt import Attempt, StopReason, Timing
+from backend.model_calls.leases import OF_WEB
 from backend.model_calls.link import DatabaseAway
 from backend.model_calls.live_reply import Ending, LiveReply
 from backend.model_calls.passage import Ended, Passage
@@ -239,6 +240,8 @@ class OutsideShift(Shift):
 
 class OutsideWorker(ModelCallWorker):
     """The worker inside a web process. One per event loop."""
+
+    id_mark = OF_WEB
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**{"timings": TIMINGS, **arguments})

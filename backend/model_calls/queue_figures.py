@@ -6,6 +6,8 @@ from typing import Any, Final
 
 import psycopg
 
+from backend.model_calls.leases import OF_WEB
+
 _COUNT: Final = """
 SELECT coalesce(runner, ''), count(*) FILTER (WHERE claimed_by IS NULL), count(*) FILTER (WHERE claimed_by IS NOT NULL),
     coalesce(extract(epoch FROM clock_timestamp() - min(queued_at) FILTER (WHERE claimed_by IS NULL)), 0)::float8
@@ -13,7 +15,7 @@ FROM model_call_queue GROUP BY 1
 """
 _WORKERS: Final = (
     "SELECT count(*) FROM model_call_worker"
-    " WHERE NOT dead AND heartbeat_at > clock_timestamp() - make_interval(secs => %s)"
+    " WHERE NOT dead AND heartbeat_at > clock_timestamp() - make_interval(secs => %s) AND NOT starts_with(worker_id, %s)"
 )
 
 
@@ -24,6 +26,6 @@ def queue_figures(connection: psycopg.Connection[Any]) -> dict[str, tuple[int, i
 
 
 def workers_alive(connection: psycopg.Connection[Any], silent_s: float) -> int:
-    """How many workers gave a sign of life within the last seconds; web processes with a program's call are among them."""
-    row = connection.execute(_WORKERS, (silent_s,)).fetchone()
+    """How many workers that take anybody's calls gave a sign of life within the last seconds."""
+    row = connection.execute(_WORKERS, (silent_s, OF_WEB)).fetchone()
     return int(row[0]) if row else 0

@@ -13,7 +13,7 @@ import secrets
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from typing import Any
+from typing import Any, ClassVar
 
 from backend.application.conversations import Conversations
 from backend.application.ports import EventStore, ModelMemory, NothingKnown
@@ -30,6 +30,8 @@ STORE_THREADS = 8
 
 class ModelCallWorker:
     """Runs shifts, one after the other, until it is told to stop."""
+
+    id_mark: ClassVar[str] = ""
 
     def __init__(
         self,
@@ -55,7 +57,7 @@ class ModelCallWorker:
         self._timings = timings or WorkerTimings()
         self._alive = alive
         self._stopping = asyncio.Event()
-        self.worker_id = new_worker_id()
+        self.worker_id = new_worker_id(self.id_mark)
 
     def stop(self) -> None:
         """Ask the worker to put its calls in order and end. Call from the event loop it runs on."""
@@ -77,7 +79,7 @@ class ModelCallWorker:
             await shift.run()
         except* WorkerFoundDead as found:
             log.warning("%s", found.exceptions[0])
-            self.worker_id = new_worker_id()
+            self.worker_id = new_worker_id(self.id_mark)
         except* ShiftOver:
             log.info("worker %s has ended", self.worker_id)
 
@@ -101,6 +103,6 @@ class ModelCallWorker:
         }
 
 
-def new_worker_id() -> str:
+def new_worker_id(mark: str) -> str:
     """Never given before: host and process for people, the rest for certainty."""
-    return f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(4)}"
+    return f"{mark}{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(4)}"

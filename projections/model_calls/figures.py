@@ -1,64 +1,75 @@
-"""All calls counted, for whoever watches an installation: how they ended, how soon their first token came, how fast the rest.
+"""The figures of all calls, for whoever watches an installation: how they ended, how soon and how fast they answered.
 
-Reads this read model's table alone, in one pass. Numbers only: whose calls they are is not asked for.
+Only reads, and only what the projector has counted already. Numbers: whose calls they are is not kept here.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from django.db import connection, transaction
+from django.db import connection
 
-FIRST_TOKEN_BOUNDS_MS: Final = (50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 300_000)
-RATE_BOUNDS: Final = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0)
-LONGEST_MS: Final = 5_000
-"""A table that takes longer to count is not counted: watching must not be what slows an installation down."""
+from projections.model_calls.counting import (
+    ENDED,
+    FIRST_TOKEN,
+    FIRST_TOKEN_BOUNDS_MS,
+    PER_TOKEN,
+    RATE,
+    RATE_BOUNDS,
+    TOKENS,
+)
 
-_COUNT: Final = """
-SELECT purpose, source, coalesce(runner, ''), model, outcome,
-    width_bucket(first_token_ms, %(first_token)s::bigint[]), width_bucket(rate, %(rate)s::float8[]),
-    count(*), coalesce(sum(first_token_ms), 0)::float8, coalesce(sum(rate), 0)::float8,
-    coalesce(sum(prompt_tokens), 0)::float8, coalesce(sum(completion_tokens), 0)::float8
-FROM (
-    SELECT purpose, source, runner, model, outcome, first_token_ms, prompt_tokens, completion_tokens,
-        CASE WHEN completion_tokens > 1 AND duration_ms > first_token_ms
-            THEN (completion_tokens - 1) * 1000.0::float8 / (duration_ms - first_token_ms) END AS rate
-    FROM read_model_calls
-) AS calls
-GROUP BY 1, 2, 3, 4, 5, 6, 7
+__all__ = [
+    "ENDED",
+    "FIRST_TOKEN",
+    "FIRST_TOKEN_BOUNDS_MS",
+    "OTHER",
+    "PER_TOKEN",
+    "RATE",
+    "RATE_BOUNDS",
+    "TOKENS",
+    "Figure",
+    "figures",
+]
+
+OTHER: Final = "other"
+"""The name for all models that are not told by theirs."""
+
+# What never answered is no model that anybody uses: it must not push out one that is.
+_FIGURES: Final = """
+WITH told AS (
+    SELECT model FROM read_model_call_figures WHERE figure = %(ended)s GROUP BY model
+    ORDER BY coalesce(sum(calls) FILTER (WHERE outcome IN ('complete', 'truncated')), 0) DESC, sum(calls) DESC, model
+    LIMIT %(models)s
+)
+SELECT figure, runner, CASE WHEN model IN (SELECT model FROM told) THEN model ELSE %(other)s END AS named,
+    purpose, source, outcome, place, sum(calls)::bigint, sum(total)::bigint
+FROM read_model_call_figures GROUP BY figure, runner, named, purpose, source, outcome, place
+ORDER BY figure, runner, named, purpose, source, outcome, place
 """
 
 
 @dataclass(frozen=True)
-class Figures:
-    """Calls that are alike. first_token, rate: the place among the bounds, None where there was none.
+class Figure:
+    """So many calls that are alike in this, and their numbers added up. See counting.Place."""
 
-    first_token_ms, tokens_per_second, prompt_tokens, completion_tokens: sums.
-    """
-
-    purpose: str
-    source: str
+    figure: str
     runner: str
     model: str
+    purpose: str
+    source: str
     outcome: str
-    first_token: int | None
-    rate: int | None
+    place: int
     calls: int
-    first_token_ms: float
-    tokens_per_second: float
-    prompt_tokens: float
-    completion_tokens: float
+    total: int
 
 
-def figures() -> list[Figures]:
-    """Of all calls there ever were. Raises django.db.OperationalError where that takes longer than LONGEST_MS."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(f"SET LOCAL statement_timeout = {LONGEST_MS}")
-        # A bound belongs to what is below it, and PostgreSQL counts it to what is above.
-        bounds: dict[str, Any] = {
-            "first_token": [bound + 1 for bound in FIRST_TOKEN_BOUNDS_MS],
-            "rate": list(RATE_BOUNDS),
-        }
-        cursor.execute(_COUNT, bounds)
-        return [Figures(*row) for row in cursor.fetchall()]
+def figures(*, models: int) -> list[Figure]:
+    """Of all calls that have ended, in a lasting order. models: how many are told by name, those that answered most.
+
+    Ask inside `projections.tracking.snapshot("model_calls")`, which refuses while they are being counted anew.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_FIGURES, {"ended": ENDED, "models": models, "other": OTHER})
+        return [Figure(*row) for row in cursor.fetchall()]

@@ -1,4 +1,4 @@
-"""Events of model calls to rows of the call list. Touches no other table."""
+"""Events of model calls to rows of the call list, and to the figures of all calls together. Touches no other table."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from backend.domain import events as e
 from backend.domain.erasure import ErasedCall
 from backend.domain.outcomes import PENDING, outcome_of_end
 from backend.domain.prompt_request import Trimming
-from projections.model_calls.read_table import ModelCallRow
+from projections.model_calls.counting import Changes
+from projections.model_calls.read_table import CallFigureRow, ModelCallRow
 from projections.projector import MissingRow, Projector, storable, storable_json, stream_ids, upsert
 
 
@@ -53,13 +54,14 @@ class TrimmingEntry(TypedDict):
 
 class ModelCallsProjector(Projector):
     name = "model_calls"
-    tables = (ModelCallRow,)
+    tables = (ModelCallRow, CallFigureRow)
 
     def load(self, batch: Sequence[RecordedEvent]) -> None:
         self._rows: dict[UUID, ModelCallRow] = ModelCallRow.objects.in_bulk(
             stream_ids(batch, e.ModelCallEvent)
         )
         self._changed: set[UUID] = set()
+        self._figures = Changes()
 
     def take(self, event: e.VerbatimEvent, position: int) -> None:
         if not isinstance(event, e.ModelCallEvent):
@@ -67,8 +69,11 @@ class ModelCallsProjector(Projector):
         row = self._rows.get(event.originator_id)
         if row is not None and event.originator_version <= row.version:
             return  # delivered before: the lists must not grow by it again
+        if row is not None:
+            self._figures.take_away(row)
         self.dispatch(event, position)
         row = self._row(event)
+        self._figures.add(row)
         row.version = event.originator_version
         entry = EventEntry(
             version=event.originator_version, topic=event.TOPIC, position=position, at=_text(event.timestamp)
@@ -78,6 +83,7 @@ class ModelCallsProjector(Projector):
 
     def save(self) -> None:
         upsert(ModelCallRow, [self._rows[row_id] for row_id in sorted(self._changed)])
+        self._figures.write()
 
     def on_model_call_requested(self, event: e.ModelCallRequested, position: int) -> None:
         request = event.prompt_request
@@ -151,8 +157,16 @@ class ModelCallsProjector(Projector):
 
     def on_conversation_erased(self, event: e.ConversationErased, position: int) -> None:
         """Of its calls stays what the erasure itself says about them, now and in every rebuild."""
-        ModelCallRow.objects.filter(conversation_id=event.originator_id).delete()
-        upsert(ModelCallRow, [_erased(event, call) for call in event.calls])
+        figures = Changes()
+        known = ModelCallRow.objects.filter(conversation_id=event.originator_id)
+        for row in known.defer("params", "attempts", "events"):
+            figures.take_away(row)
+        known.delete()
+        left = [_erased(event, call) for call in event.calls]
+        for row in left:
+            figures.add(row)
+        upsert(ModelCallRow, left)
+        figures.write()
 
     def _row(self, event: e.VerbatimEvent) -> ModelCallRow:
         row = self._rows.get(event.originator_id)

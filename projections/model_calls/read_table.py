@@ -95,3 +95,24 @@ class ModelCallRow(models.Model):
                 for name, short in SORTED_FIGURES.items()
             ),
         ]
+
+
+class CallFigureRow(models.Model):
+    """Of so many calls that have ended and are alike in this: how many, and their numbers added up. See counting.Place."""
+
+    pk = models.CompositePrimaryKey("figure", "runner", "model", "purpose", "source", "outcome", "place")
+    figure = models.CharField(max_length=32)
+    runner = models.TextField()
+    model = models.TextField()
+    purpose = models.CharField(max_length=32)
+    source = models.CharField(max_length=32)
+    outcome = models.CharField(max_length=16)
+    place = models.IntegerField()
+    calls = models.BigIntegerField()
+    total = models.BigIntegerField()
+
+    objects: ClassVar[models.Manager[CallFigureRow]] = models.Manager()
+
+    class Meta:
+        app_label = "projections"
+        db_table = "read_model_call_figures"

@@ -82,7 +82,7 @@ def test_what_happened_is_counted(stack: Stack, shared_runner: ScriptedRunner) -
     assert value(found, "verbatim_first_token_seconds_count") == 1
     assert value(found, "verbatim_first_token_seconds_bucket", le="+Inf") == 1
     assert value(found, "verbatim_queue_waiting") == value(found, "verbatim_queue_running") == 0
-    assert value(found, "verbatim_model_call_workers_alive") >= 1
+    assert value(found, "verbatim_model_call_workers_alive") == 1
     assert value(found, "verbatim_read_model_lag_events") == 0
     assert value(found, "verbatim_read_model_state", state="running") == 7
     assert value(found, "verbatim_projection_worker_active") == 1
@@ -155,14 +155,32 @@ def test_the_dashboard_shows_figures_that_there_are(stack: Stack) -> None:
         if line.startswith("# TYPE")
     }
     known = told | families | {f"{name}_bucket" for name in families}
+    titles = [panel["title"] for panel in dashboard["panels"]]
+    assert len({*titles}) == len(titles)
+    places = [(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in dashboard["panels"]]
+    assert len({*places}) == len(places)
     asked = {name for each in expressions for name in re.findall(r"\b(?:verbatim|process)_[a-z_]+", each)}
     assert asked - known == set()
+    own = {name for name in families if name.startswith("verbatim")}
+    assert {name for name in own if not any(each.startswith(name) for each in asked)} == set()
     documented = (REPOSITORY / "docs" / "metrics.md").read_text(encoding="utf-8")
-    assert [
-        name for name in sorted(families) if name.startswith("verbatim") and f"`{name}`" not in documented
-    ] == []
+    assert [name for name in sorted(own) if f"`{name}`" not in documented] == []
 
 
-def test_its_folder_of_counts_begins_anew_with_each_start(two_webs: Stack) -> None:
+def test_only_web_processes_count_and_each_start_begins_anew(two_webs: Stack) -> None:
     folder = Path(two_webs.data_dir) / "counts"
-    assert list(folder.glob("*.db")) != []
+
+    def counting() -> set[int]:
+        return {int(file.stem.rpartition("_")[2]) for file in folder.glob("*.db")}
+
+    before = counting()
+    assert before >= {*two_webs.part_pids("web")}
+    assert not before & {*two_webs.part_pids("projections"), *two_webs.part_pids("model-calls")}
+    memory = value(figures(two_webs, **AUTHORIZED), "process_resident_memory_bytes")
+    assert memory > 2 * 10_000_000
+
+    two_webs.stop()
+    two_webs.start()
+    figures(two_webs, **AUTHORIZED)
+
+    assert counting() == {*two_webs.part_pids("web")}

@@ -1,4 +1,4 @@
-"""What the database knows of the installation as a whole, counted when Prometheus asks, and not again right after.
+"""What the database knows of the installation as a whole, read when Prometheus asks.
 
 Only reads. A part of it that cannot be told at the moment is left out, and `verbatim_up` says so.
 """
@@ -6,14 +6,12 @@ Only reads. A part of it that cannot be told at the moment is left out, and `ver
 from __future__ import annotations
 
 import logging
-import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import datetime
 from itertools import accumulate
-from typing import Any, Final
+from typing import Final
 
 import psycopg
 from django.conf import settings
@@ -33,119 +31,109 @@ from backend.api.health import CONNECT_TIMEOUT_S, HEARTBEAT_LIMIT_S
 from backend.model_calls.queue_figures import queue_figures, workers_alive
 from backend.transparency.reading import log_standing
 from projections import tracking
-from projections.model_calls.figures import FIRST_TOKEN_BOUNDS_MS, RATE_BOUNDS, Figures, figures
+from projections.model_calls.figures import (
+    ENDED,
+    FIRST_TOKEN,
+    FIRST_TOKEN_BOUNDS_MS,
+    PER_TOKEN,
+    RATE,
+    RATE_BOUNDS,
+    TOKENS,
+    Figure,
+    figures,
+)
 
 MODELS_TOLD: Final = 30
-"""So many models by name, the most used; programs may ask for any, and each name is a series for ever."""
-OTHER: Final = "other"
-FRESH_S: Final = 5.0
-SHARE: Final = 20
-"""Counting takes at most one part in so many of the time, however large the table."""
+"""So many models by name; programs may ask for any, and each name is a series for ever."""
+REPLY: Final = "reply"
+"""The purpose of calls that a person's turn asked for."""
 
 logger = logging.getLogger(__name__)
 
 
 class Installation(Collector):
-    """Keeps what it counted for a few seconds. Safe for threads."""
-
-    def __init__(self, count: Callable[[], list[Figures]] = figures) -> None:
-        self._count = count
-        self._lock = threading.Lock()
-        self._counted: list[Figures] = []
-        self._fresh_until = 0.0
+    """Keeps nothing: each look asks anew, so that no process tells less than another told before it."""
 
     def collect(self) -> Iterator[Metric]:
         """All there is to tell."""
         yield InfoMetricFamily("verbatim", "The release.", value={"version": settings.VERSION})
         told: list[Metric] = []
         up = 1.0
-        for part in (self._calls, _queue, _read_models):
+        # The first of them notices soonest that there is no database. Prometheus waits for ten seconds.
+        for part in (_queue, _read_models, _calls):
             try:
                 told += part()
             except (DatabaseError, PersistenceError, psycopg.Error) as error:
                 up = 0.0
-                logger.warning("Some figures cannot be told at the moment: %s", error)
+                reason = next(iter(str(error).splitlines()), type(error).__name__)
+                logger.warning("Some figures cannot be told at the moment: %s", reason)
+                break
         yield GaugeMetricFamily("verbatim_up", "Whether the database could tell all of it.", value=up)
         yield from told
 
-    def _calls(self) -> list[Metric]:
-        with self._lock:
-            began = time.monotonic()
-            if began >= self._fresh_until:
-                self._counted = self._count()
-                took = time.monotonic() - began
-                self._fresh_until = began + took + max(FRESH_S, SHARE * took)
-            return call_metrics(self._counted)
+
+def _calls() -> list[Metric]:
+    try:
+        with tracking.snapshot("model_calls"):
+            counted = figures(models=MODELS_TOLD)
+    except tracking.Rebuilding:
+        # Half of them would look like a restart. After a gap they go on where they were; the state says why.
+        return []
+    return call_metrics(counted)
 
 
-def call_metrics(counted: list[Figures]) -> list[Metric]:
+def call_metrics(counted: list[Figure]) -> list[Metric]:
     """Calls by how they ended, and how fast they were."""
-    used = Counter[str]()
-    for each in counted:
-        used[each.model] += each.calls
-    told = {model for model, _ in used.most_common(MODELS_TOLD)}
-    calls = Counter[tuple[str, ...]]()
-    tokens = Counter[tuple[str, ...]]()
-    turns = 0
-    for each in counted:
-        model = each.model if each.model in told else OTHER
-        calls[each.purpose, each.source, each.runner, model, each.outcome] += each.calls
-        tokens[each.runner, model, "prompt"] += int(each.prompt_tokens)
-        tokens[each.runner, model, "completion"] += int(each.completion_tokens)
-        turns += each.calls if each.purpose == "reply" else 0
-    of_calls = CounterMetricFamily(
+    calls = CounterMetricFamily(
         "verbatim_model_calls",
-        "Calls to models, by how they ended (pending: not yet).",
+        "Calls to models that have ended, by how they did.",
         labels=["purpose", "source", "runner", "model", "outcome"],
     )
-    for labels, number in sorted(calls.items()):
-        of_calls.add_metric(labels, number)
-    of_tokens = CounterMetricFamily(
+    tokens = CounterMetricFamily(
         "verbatim_tokens", "Tokens, as runners count them.", labels=["runner", "model", "kind"]
     )
-    for labels, number in sorted(tokens.items()):
-        of_tokens.add_metric(labels, number)
-    first_token = _histogram(
+    turns = 0
+    for each in counted:
+        if each.figure == ENDED:
+            labels = [each.purpose, each.source, each.runner, each.model, each.outcome]
+            calls.add_metric(labels, each.calls)
+            turns += each.calls if each.purpose == REPLY else 0
+        elif each.figure in TOKENS:
+            tokens.add_metric([each.runner, each.model, each.figure.removesuffix("_tokens")], each.total)
+    first_token = HistogramMetricFamily(
         "verbatim_first_token_seconds",
         "From the attempt's start to the model's first token.",
-        [bound / 1000 for bound in FIRST_TOKEN_BOUNDS_MS],
-        counted,
-        told,
-        lambda each: (each.first_token, each.first_token_ms / 1000),
+        labels=["runner", "model"],
     )
-    rate = _histogram(
+    _fill(first_token, counted, FIRST_TOKEN, [bound / 1000 for bound in FIRST_TOKEN_BOUNDS_MS], per=1000)
+    rate = HistogramMetricFamily(
         "verbatim_tokens_per_second",
         "How fast a reply was written after its first token.",
-        list(RATE_BOUNDS),
-        counted,
-        told,
-        lambda each: (each.rate, each.tokens_per_second),
+        labels=["runner", "model"],
     )
-    of_turns = CounterMetricFamily("verbatim_turns", "Replies that people asked for.", value=turns)
-    return [of_calls, of_turns, of_tokens, first_token, rate]
+    _fill(rate, counted, RATE, list(RATE_BOUNDS), per=PER_TOKEN)
+    of_turns = CounterMetricFamily(
+        "verbatim_turns", "Replies that people asked for and that have ended.", value=turns
+    )
+    return [calls, of_turns, tokens, first_token, rate]
 
 
-def _histogram(
-    name: str,
-    text: str,
-    bounds: list[float],
-    counted: list[Figures],
-    told: set[str],
-    read: Callable[[Figures], tuple[int | None, float]],
-) -> HistogramMetricFamily:
+def _fill(
+    family: HistogramMetricFamily, counted: list[Figure], figure: str, bounds: Sequence[float], *, per: int
+) -> None:
+    """per: so many of what was added up are one of the family's unit."""
     buckets: dict[tuple[str, str], list[int]] = {}
-    sums = Counter[tuple[str, str]]()
+    totals = Counter[tuple[str, str]]()
     for each in counted:
-        place, total = read(each)
-        if place is not None:
-            labels = each.runner, each.model if each.model in told else OTHER
-            buckets.setdefault(labels, [0] * (len(bounds) + 1))[place] += each.calls
-            sums[labels] += total  # type: ignore[assignment]  # a Counter adds up any numbers
-    family = HistogramMetricFamily(name, text, labels=["runner", "model"])
-    names = [*(repr(float(bound)) for bound in bounds), "+Inf"]
-    for labels, numbers in sorted(buckets.items()):
-        family.add_metric(labels, list(zip(names, accumulate(numbers), strict=True)), sums[labels])
-    return family
+        if each.figure == figure:
+            labels = each.runner, each.model
+            buckets.setdefault(labels, [0] * (len(bounds) + 1))[each.place] += each.calls
+            totals[labels] += each.total
+    names = [*(str(float(bound)) for bound in bounds), "+Inf"]
+    for labels, numbers in buckets.items():
+        family.add_metric(
+            labels, list(zip(names, accumulate(numbers), strict=True)), sum_value=totals[labels] / per
+        )
 
 
 def _queue() -> list[Metric]:
@@ -211,5 +199,5 @@ def _read_models() -> list[Metric]:
         lag.add_metric([status.name], max(0, end - status.position))
         state.add_metric([status.name, status.state], 1)
     text = "Whether a projection worker is at work."
-    active: Any = 1.0 if tracking.worker_is_active() else 0.0
-    return [lag, state, GaugeMetricFamily("verbatim_projection_worker_active", text, value=active)]
+    active = GaugeMetricFamily("verbatim_projection_worker_active", text, value=tracking.worker_is_active())
+    return [lag, state, active]

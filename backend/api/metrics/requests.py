@@ -21,7 +21,7 @@ LIVE_PATH: Final = "/api/live/"
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _OF_PROGRAMS: Final = ("/v1/models", "/v1/chat/completions")
 _UUID: Final = "00000000-0000-0000-0000-000000000000"
-_IDS: Final = re.compile(r"(?<=/)[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}(?=/)")
+_IDS: Final = re.compile(r"(?<=/)[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}(?=/|$)")
 _NUMBERS: Final = re.compile(r"(?<=/)[0-9]+(?=/)")
 _ANY: Final = "^(?P<path>.*)$"
 
@@ -62,6 +62,10 @@ def counted(application: Application) -> Application:
 
         try:
             await application(scope, receive, noting)
+        except Exception:
+            # The server answers for it after us, if nothing was sent yet.
+            status = status or 500
+            raise
         finally:
             method = scope["method"] if scope["method"] in _METHODS else "other"
             route = route_of(scope["path"])

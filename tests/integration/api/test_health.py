@@ -129,7 +129,13 @@ def test_without_a_projection_worker_it_is_not_ready(anybody: Client, fresh_data
 
 @pytest.mark.usefixtures("projected")
 @pytest.mark.parametrize(
-    "row", ["('dead', now(), now(), true)", "('silent', now(), now() - interval '1 minute', false)"]
+    "row",
+    [
+        "('dead', now(), now(), true)",
+        "('silent', now(), now() - interval '1 minute', false)",
+        # A web process, which carries out the calls of its own programs only.
+        "('web:here-1-ab', now(), now(), false)",
+    ],
 )
 def test_without_a_living_model_call_worker_it_is_not_ready(
     anybody: Client, fresh_database: str, row: str
