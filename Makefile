@@ -15,7 +15,7 @@ NPM := $(VENV)/python -m backend.embedded.node
 PYTEST := $(VENV)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-containers lint bench chaos verify audit-dependencies check-python
+.PHONY: help run test test-fast test-containers lint bench chaos verify backup restore audit-dependencies check-python
 
 help:
 	@echo "make run        everything a fresh machine needs, then Verbatim itself; Ctrl+C stops it"
@@ -25,6 +25,7 @@ help:
 	@echo "make lint       all checks of the source text"
 	@echo "make bench      the measurements in tests/bench/"
 	@echo "make chaos      kills every part at random during fifty replies; nothing may be missing (SEED=7 SECONDS=120)"
+	@echo "make backup TO=FOLDER     saves the database and the keys; make restore FROM=FOLDER brings them back"
 	@echo "make audit-dependencies  asks the public services whether a package is known to be unsafe"
 	@echo "make verify     proves that every recorded model call can be rebuilt, and that no event was changed"
 
@@ -83,3 +84,15 @@ verify: check-python
 audit-dependencies: check-python
 	$(INSTALL) check
 	$(VENV)/python tools/audit_dependencies.py
+
+# The database at this moment, and the keys: make backup TO=/mnt/backups/monday
+backup: check-python
+	@[ -n "$(TO)" ] || { echo "Name a new folder: make backup TO=/mnt/backups/monday" >&2; exit 2; }
+	$(INSTALL) run
+	@$(VENV)/python -m backend.embedded.backup make "$(TO)"
+
+# Into an empty database: make restore FROM=/mnt/backups/monday DATA_DIR=./var-new
+restore: check-python
+	@[ -n "$(FROM)" ] || { echo "Name the backup's folder: make restore FROM=/mnt/backups/monday" >&2; exit 2; }
+	$(INSTALL) run
+	@$(VENV)/python -m backend.embedded.backup restore "$(FROM)"

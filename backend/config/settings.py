@@ -13,7 +13,7 @@ from psycopg.conninfo import conninfo_to_dict
 from backend.config.access_settings import oidc_provider
 from backend.config.environment import load_environment
 
-VERSION = "0.4.0"
+VERSION = "0.5.0"
 BASE_DIR = Path(__file__).resolve().parents[2]
 FRONTEND_DIST = BASE_DIR / "frontend" / "dist"
 

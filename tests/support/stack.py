@@ -180,6 +180,13 @@ def wait_until(
 @contextmanager
 def running_stack(**settings: str) -> Iterator[Stack]:
     """A product that is ready, in a data folder of its own, and that is gone afterwards."""
+    with prepared_stack(lambda data_dir: None, settings) as stack:
+        yield stack
+
+
+@contextmanager
+def prepared_stack(prepare: Callable[[Path], None], settings: Mapping[str, str]) -> Iterator[Stack]:
+    """The same, with something in its empty data folder before the start."""
     data_dir = Path(tempfile.mkdtemp(prefix="verbatim-stack-"))
     # The embedded database may run as another user, who must be able to reach its folder.
     data_dir.chmod(0o755)
@@ -196,6 +203,7 @@ def running_stack(**settings: str) -> Iterator[Stack]:
         },
     )
     try:
+        prepare(data_dir)
         stack.start()
         yield stack
     finally:
