@@ -94,7 +94,8 @@ def test_what_got_into_the_page_can_neither_run_nor_tell(attacked: Page, attack:
 
     attacked.route("https://attacker.example/**", note)
     attacked.evaluate(f"() => {{ {script} }}")
-    attacked.wait_for_function("window.refusals.length > 0")
+    # Not `wait_for_function`: it asks by `eval`, which the policy refuses.
+    Chat(attacked).until(lambda: attacked.evaluate("window.refusals.length"), "the refusal")
     assert attacked.evaluate("window.refusals")[0] == directive
     assert attacked.evaluate("window.done") is None
     assert asked == []
