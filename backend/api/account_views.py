@@ -14,7 +14,7 @@ from rest_framework.views import APIView
 from backend.accounts.models import User
 from backend.accounts.signup_policy import current_policy
 from backend.api.leaving_views import DeleteMyAccountMixin
-from backend.api.serializers import ProblemOutput
+from backend.api.serializers import refusal
 
 
 class MeOutput(serializers.ModelSerializer[User]):
@@ -39,7 +39,7 @@ class SetupOutput(serializers.Serializer[object]):
 
 
 class MeView(DeleteMyAccountMixin):
-    @extend_schema(responses={200: MeOutput, 401: ProblemOutput}, summary="Who is logged in")
+    @extend_schema(responses={200: MeOutput, **refusal(401, "Not logged in.")}, summary="Who is logged in")
     def get(self, request: Request) -> Response:
         assert isinstance(request.user, User), "only people who are logged in get here"
         return Response(MeOutput(request.user).data)

@@ -6,13 +6,14 @@ nothing on the way of a message. Attempts to log in are another matter, and are 
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
 from typing import Any, Final
 
 from django.conf import settings
-from rest_framework.exceptions import Throttled
+from rest_framework.exceptions import ErrorDetail, Throttled
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
@@ -65,7 +66,20 @@ def seconds_until_allowed(who: str) -> float:
 
 class TooManyCommands(Throttled):
     default_code = "too_many_requests"
-    default_detail = "You have asked for more changes at a time than this installation allows. Nothing was changed; ask again."
+
+    def __init__(self, wait_s: float) -> None:
+        super().__init__(wait_s)
+        self.detail = ErrorDetail(
+            "This was more at a time than this installation allows one person. Nothing was done; try again in "
+            f"{_in_words(math.ceil(wait_s))}.",
+            self.default_code,
+        )
+
+
+def _in_words(seconds: int) -> str:
+    if seconds > 90:
+        return f"{math.ceil(seconds / 60)} minutes"
+    return f"{seconds} second{'' if seconds == 1 else 's'}"
 
 
 class CommandThrottle(BaseThrottle):

@@ -9,13 +9,14 @@ the one that says whose rows they are.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, TypeVar
 from uuid import UUID
 
 from django import forms
 from django.db.models import Model, QuerySet
+from django_filters.fields import IsoDateTimeField
 from django_filters.filters import (
     CharFilter,
     ChoiceFilter,
@@ -87,13 +88,30 @@ class FigureFilter(NumberFilter):
         return model_calls.with_figure_between(rows, self._figure, **{self._bound: value})
 
 
+class _PointInTime(IsoDateTimeField):
+    """In UTC: the database knows fewer time zones than a text can name."""
+
+    def clean(self, value: object) -> datetime | None:
+        moment: datetime | None = super().clean(value)
+        try:
+            return None if moment is None else moment.astimezone(UTC)
+        except OverflowError:
+            raise forms.ValidationError(
+                f"Expected a time of the years 1 to 9999, found {str(value)[:40]!r}."
+            ) from None
+
+
+class TimeFilter(IsoDateTimeFilter):
+    field_class = _PointInTime
+
+
 class ConversationFilter(FilterSet):
     archived = FlagFilter(help_text="true, false (also when absent) or all.")
     deleted = FlagFilter(help_text="true, false (also when absent) or all.")
     pinned = TrueFalseFilter()
     model = CharFilter()
-    updated_after = IsoDateTimeFilter(field_name="updated_at", lookup_expr="gt")
-    updated_before = IsoDateTimeFilter(field_name="updated_at", lookup_expr="lt")
+    updated_after = TimeFilter(field_name="updated_at", lookup_expr="gt")
+    updated_before = TimeFilter(field_name="updated_at", lookup_expr="lt")
     search = CharFilter(field_name="title", lookup_expr="icontains", help_text="A part of the title.")
 
 
@@ -112,8 +130,8 @@ class ModelCallFilter(FilterSet):
     )
     purpose = ChoiceFilter(choices=[(n, n) for n in ("reply", "title", "replay", "external")])
     source = ChoiceFilter(choices=[(n, n) for n in ("browser", "api", "openai")])
-    created_after = IsoDateTimeFilter(field_name="requested_at", lookup_expr="gt")
-    created_before = IsoDateTimeFilter(field_name="requested_at", lookup_expr="lt")
+    created_after = TimeFilter(field_name="requested_at", lookup_expr="gt")
+    created_before = TimeFilter(field_name="requested_at", lookup_expr="lt")
     duration_ms_min = FigureFilter("duration_ms", "at_least")
     duration_ms_max = FigureFilter("duration_ms", "at_most")
     first_token_ms_min = FigureFilter("first_token_ms", "at_least")
@@ -150,5 +168,5 @@ _SCHEMA_TYPES: dict[type, Any] = {
     TrueFalseFilter: bool,
     FigureFilter: int,
     UUIDFilter: UUID,
-    IsoDateTimeFilter: datetime,
+    TimeFilter: datetime,
 }

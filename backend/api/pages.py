@@ -10,7 +10,7 @@ import binascii
 import json
 import re
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
@@ -99,11 +99,12 @@ class KeysetPage:
             return text
         try:
             moment = datetime.fromisoformat(text)
-        except ValueError:
+            if moment.tzinfo is None:
+                raise _bad_cursor()
+            # The database knows fewer time zones than a text can name.
+            return moment.astimezone(UTC)
+        except (ValueError, OverflowError):
             raise _bad_cursor() from None
-        if moment.tzinfo is None:
-            raise _bad_cursor()
-        return moment
 
 
 def chosen_ordering(request: Request, names: Sequence[str], *, default: str) -> str:
@@ -138,6 +139,7 @@ def _decode(text: str, ordering: str) -> tuple[bool, str, UUID]:
             or "\x00" in value
         ):
             raise ValueError(text)
+        value.encode()  # half a character can be asked of no database
         return backwards, value, UUID(row_id)
     except (binascii.Error, ValueError, TypeError, AttributeError, RecursionError):
         raise _bad_cursor() from None

@@ -19,6 +19,7 @@ from eventsourcing.persistence import InterfaceError as StoreInterfaceError
 from eventsourcing.persistence import OperationalError as StoreOperationalError
 from psycopg_pool import PoolTimeout
 from rest_framework import exceptions
+from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 
 from backend.accounts.people import NotAnAdministrator
@@ -56,6 +57,12 @@ class ProblemResponse(Response):
         super().__init__(
             data=body, status=body["status"], headers=dict(headers or {}), content_type=CONTENT_TYPE
         )
+
+    @property
+    def rendered_content(self) -> Any:
+        """JSON also where the answer itself would have been something else: the description is YAML."""
+        self["Content-Type"] = CONTENT_TYPE
+        return JSONRenderer().render(self.data)
 
 
 def problem_body(

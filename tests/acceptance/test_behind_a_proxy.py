@@ -12,18 +12,19 @@ from tests.support.stack import Stack, running_stack
 
 LOGIN = "/_allauth/browser/v1/auth/login"
 RUNNER = "http://127.0.0.1:9/v1"  # nothing is asked of a model here
+RATES = {"LOGIN_RATE": "3/m", "SIGNUP_RATE": "3/m"}
 BY_HTTPS = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "198.51.100.7"}
 
 
 @pytest.fixture(scope="module")
 def alone() -> Iterator[Stack]:
-    with running_stack(MODEL_RUNNER_URL=RUNNER, LOGIN_RATE="3/m") as stack:
+    with running_stack(MODEL_RUNNER_URL=RUNNER, **RATES) as stack:
         yield stack
 
 
 @pytest.fixture(scope="module")
 def behind_a_proxy() -> Iterator[Stack]:
-    with running_stack(MODEL_RUNNER_URL=RUNNER, LOGIN_RATE="3/m", TRUSTED_PROXIES="127.0.0.0/8") as stack:
+    with running_stack(MODEL_RUNNER_URL=RUNNER, **RATES, TRUSTED_PROXIES="127.0.0.0/8") as stack:
         yield stack
 
 
@@ -36,7 +37,10 @@ def sign_up(stack: Stack, headers: dict[str, str]) -> httpx.Response:
         host = client.http.base_url.host
         return client.http.post(
             "/_allauth/browser/v1/auth/signup",
-            json={"email": f"{headers.get('X-Forwarded-For', 'plain')}@example.org", "password": PASSWORD},
+            json={
+                "email": f"{headers.get('X-Forwarded-For', 'plain').replace(', ', '-')}@example.org",
+                "password": PASSWORD,
+            },
             headers={
                 "X-CSRFToken": csrf,
                 "Cookie": f"csrftoken={csrf}",
@@ -92,3 +96,13 @@ def test_attempts_to_log_in_are_counted_by_address_which_nobody_can_forge(
     assert told == [400] * 5
     one = [wrong_password(behind_a_proxy, f"192.0.2.{number}, 203.0.113.99") for number in range(5)]
     assert one == [400, 400, 400, 429, 429]
+
+
+def test_so_are_sign_ups(alone: Stack, behind_a_proxy: Stack) -> None:
+    def status(stack: Stack, forwarded_for: str) -> int:
+        return sign_up(stack, {"X-Forwarded-For": forwarded_for}).status_code
+
+    assert [status(alone, f"198.51.100.{number}") for number in range(4)] == [200, 200, 200, 429]
+    assert [status(behind_a_proxy, f"203.0.113.{number}") for number in range(4)] == [200] * 4
+    one = [status(behind_a_proxy, f"192.0.2.{number}, 203.0.113.77") for number in range(4)]
+    assert one == [200, 200, 200, 429]

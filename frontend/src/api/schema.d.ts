@@ -4421,12 +4421,13 @@ export interface operations {
                     "application/json": components["schemas"]["MeOutput"];
                 };
             };
+            /** @description Not logged in. */
             401: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ProblemOutput"];
+                    "application/problem+json": components["schemas"]["ProblemOutput"];
                 };
             };
         };

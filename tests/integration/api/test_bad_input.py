@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -225,6 +227,7 @@ def test_the_last_of_two_equal_names_counts(ann: Person, messages: str) -> None:
         ("?archived=perhaps", "archived"),
         ("?pinned=all", "pinned"),
         ("?updated_after=yesterday", "updated_after"),
+        ("?updated_after=0001-01-01T00:00:00%2B14:00", "updated_after"),
         ("?search=a%00b", "search"),
         ("?ordering=colour", "ordering"),
         ("?limit=0", "limit"),
@@ -253,7 +256,7 @@ def test_a_query_parameter_that_does_not_fit_is_refused_by_name(
 
 @pytest.mark.parametrize(
     "query", ["conversation=7", "user=x", "outcome=done", "purpose=x", "duration_ms_min=-1", "prompt_tokens_max=many",
-              "created_after=x", "source=x", "after=x"],
+              "created_after=x", "created_before=9999-12-31T23:00:00-12:00", "source=x", "after=x"],
 )  # fmt: skip
 def test_a_call_filter_that_does_not_fit_is_refused_by_name(ann: Person, projected: None, query: str) -> None:
     refused = problem_of(ann.client.get(f"/api/model-calls/?{query}"), 400)
@@ -267,3 +270,33 @@ def test_a_token_with_a_bad_body_is_told_the_same(make_user: Callable[..., User]
     response = client.post("/api/conversations/", b'{"title": 1}', content_type=JSON)
 
     assert "title" in problem_of(response, 400)["errors"]
+
+
+@pytest.mark.parametrize("zone", ["-17:33", "+23:59"])
+def test_a_time_may_be_in_any_zone_that_can_be_written(ann: Person, projected: None, zone: str) -> None:
+    moment = f"0479-02-10T12:23:05{zone}"
+    ann.get("/api/model-calls/", created_after=moment)
+    ann.get("/api/conversations/", updated_before=moment)
+    ann.get("/api/conversations/", cursor=cursor("-updated_at", moment))
+
+
+@pytest.mark.parametrize(
+    "value", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:00:00-12:00", "2026-01-01T00:00:00", "a\ud800"]
+)
+def test_a_cursor_that_was_written_by_hand_is_refused(ann: Person, projected: None, value: str) -> None:
+    answer = ann.client.get("/api/conversations/", {"cursor": cursor("-updated_at", value)})
+    assert "cursor" in problem_of(answer, 400)["errors"]
+
+
+def test_so_is_one_with_half_a_character(
+    make_user: Callable[..., User], person_for: Callable[[User], Person]
+) -> None:
+    admin = person_for(make_user(is_staff=True))
+    answer = admin.client.get("/api/users/", {"cursor": cursor("email", "a\ud800")})
+    assert "cursor" in problem_of(answer, 400)["errors"]
+
+
+def cursor(ordering: str, value: str) -> str:
+    """A place in a list, as somebody might make it up."""
+    parts = json.dumps([ordering, False, value, str(uuid4())])
+    return base64.urlsafe_b64encode(parts.encode()).decode()

@@ -30,8 +30,8 @@ def test_the_next_command_is_refused_and_changes_nothing(two_an_hour: None, ann:
     answer = ann.ask("POST", PATH, {"name": "three"})
     problem = problem_of(answer, 429)
     assert problem["code"] == "too_many_requests"
-    assert problem["detail"].startswith(
-        "You have asked for more changes at a time than this installation allows."
+    assert problem["detail"] == (
+        "This was more at a time than this installation allows one person. Nothing was done; try again in 30 minutes."
     )
     assert 1790 <= int(answer.headers["Retry-After"]) <= 1800
     # Reading is not counted, and others are not concerned.
