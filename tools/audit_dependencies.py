@@ -15,7 +15,7 @@ from typing import Any, Final
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
-PYTHON_LISTS: Final = ("requirements.txt", "requirements-embedded.txt", "requirements-dev.txt")
+PYTHON_LISTS: Final = tuple(sorted(path.name for path in ROOT.glob("requirements*.txt")))
 SECONDS: Final = 300
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from allauth.headless.constants import Client
 from django.urls import include, path, re_path
 
 from backend.accounts import oidc
+from backend.accounts.sign_up_view import SignUpView
 from backend.api import problems
 from backend.api.index_view import index
 
@@ -13,6 +15,7 @@ _NOT_OFFERED = r"^_allauth/browser/v1/(?:account/phone|auth/phone/.*|auth/provid
 
 urlpatterns = [
     re_path(_NOT_OFFERED, problems.unknown_path),
+    path("_allauth/browser/v1/auth/signup", SignUpView.as_api_view(client=Client.BROWSER)),
     path("_allauth/", include("allauth.headless.urls")),
     path(
         "accounts/oidc/login/callback/",

@@ -51,7 +51,7 @@ def endpoints() -> list[tuple[str, str]]:
     found = [
         (method, path) for path, methods in _served(get_resolver().url_patterns, "/") for method in methods
     ]
-    return [*found, *_BESIDE_DJANGO]
+    return list(dict.fromkeys([*found, *_BESIDE_DJANGO]))  # some of allauth's have one of ours before them
 
 
 def _served(patterns: list[URLPattern | URLResolver], prefix: str) -> Iterator[tuple[str, tuple[str, ...]]]:

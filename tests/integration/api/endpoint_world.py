@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -11,17 +11,23 @@ from uuid import uuid4
 
 import httpx
 import psycopg
+import pytest
+from django.test import Client
 
 from backend import bootstrap
+from backend.model_runner.script import Script
+from backend.model_runner.scripted import ScriptedRunner
+from tests.conftest import _use_database as use_database
 from tests.integration.api.endpoint_table import ACCOUNTS, CHANGING, MARK, REQUESTS, Asked
 from tests.integration.api.live_support import WebServer, session_of, web_server
-from tests.integration.api.support import Person, StandInWorker, token_of
+from tests.integration.api.support import Person, StandInWorker, projecting, token_of
 from tests.integration.api.test_replays import advance
 from tests.support.api_client import PASSWORD
 from tests.support.description import operations, undescribed
 
 if TYPE_CHECKING:
     from backend.accounts.models import User
+    from tests.support.databases import TestServer
 
 NOBODY: Final = "nobody"
 OTHER: Final = "other"
@@ -64,7 +70,6 @@ class World:
     ids: Mapping[str, str]
     sessions: Mapping[str, str]
     tokens: Mapping[str, str]
-    new_session: Callable[[User], str]
     undescribed: dict[str, str] = field(default_factory=dict)
 
     def ask(
@@ -81,7 +86,9 @@ class World:
         else:
             if who != NOBODY:
                 # Who logs out, does so alone.
-                session = self.new_session(self.users[who]) if endpoint == LOG_OUT else self.sessions[who]
+                session = (
+                    session_of(_in_process(self.users[who])) if endpoint == LOG_OUT else self.sessions[who]
+                )
                 cookies.append(f"verbatim_session={session}")
             if csrf and method in CHANGING:
                 cookies.append(f"csrftoken={CSRF}")
@@ -145,29 +152,51 @@ def _without(answer: Answer, ids: Any) -> Answer:
 
 
 @contextmanager
-def world(
-    database_url: str, make_user: Callable[..., User], client_for: Callable[..., Any]
-) -> Iterator[World]:
-    """All of them, with the read tables as far as the events. A projection worker must be running."""
-    users = {
-        OTHER: make_user("other@example.org"),
-        OWNER: make_user("owner@example.org", display_name=MARK),
-        AUDITOR: make_user("auditor@example.org", is_auditor=True),
-        ADMINISTRATOR: make_user("administrator@example.org", is_staff=True),
+def world(test_server: TestServer) -> Iterator[World]:
+    """All of them in a database of their own, with the read tables as far as the events."""
+    with (
+        ScriptedRunner().in_thread() as runner,
+        test_server.fresh() as database_url,
+        use_database(database_url),
+        projecting(database_url),
+        pytest.MonkeyPatch.context() as environment,
+    ):
+        runner.always(Script().words("all right").complete())
+        environment.setenv("MODEL_RUNNER_URL", runner.url)
+        with _inhabited(database_url) as made:
+            yield made
+            assert made.undescribed == {}, "answers that docs/openapi.yaml does not tell of"
+
+
+@contextmanager
+def _inhabited(database_url: str) -> Iterator[World]:
+    from backend.accounts.models import User
+
+    roles: dict[str, dict[str, Any]] = {
+        OTHER: {},
+        OWNER: {"display_name": MARK},
+        AUDITOR: {"is_auditor": True},
+        ADMINISTRATOR: {"is_staff": True},
     }
-
-    def new_session(user: User) -> str:
-        return session_of(Person(client_for(user)))
-
+    users = {
+        name: User.objects.create_user(f"{name}@example.org", PASSWORD, **role)
+        for name, role in roles.items()
+    }
     with (
         web_server(database_url) as server,
         closing(psycopg.connect(database_url, autocommit=True)) as database,
         httpx.Client(base_url=server.url, timeout=30) as client,
     ):
         sessions = {name: _log_in(server, user.email) for name, user in users.items()}
-        ids = _things(Person(client_for(users[OWNER])), StandInWorker(database_url), users[OWNER])
+        ids = _things(_in_process(users[OWNER]), StandInWorker(database_url), users[OWNER])
         tokens = {name: token_of(user) for name, user in users.items()}
-        yield World(client, database, users, ids, sessions, tokens, new_session)
+        yield World(client, database, users, ids, sessions, tokens)
+
+
+def _in_process(user: User) -> Person:
+    client = Client()
+    client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    return Person(client)
 
 
 def _log_in(server: WebServer, email: str) -> str:

@@ -6,13 +6,11 @@ is another one. The nobody of the second has a token that is none.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from backend.model_runner.script import Script
-from backend.model_runner.scripted import ScriptedRunner
 from tests.integration.api.endpoint_table import ACCOUNTS, CHANGING, MARK, METHODS, endpoints
 from tests.integration.api.endpoint_world import (
     ADMINISTRATOR,
@@ -31,7 +29,7 @@ from tests.integration.api.endpoint_world import (
 from tests.support.description import operations
 
 if TYPE_CHECKING:
-    from backend.accounts.models import User
+    from tests.support.databases import TestServer
 
 # allauth's own, which know sessions only: with a token one is nobody. `~` stands for /_allauth/browser/v1.
 ACCOUNTS_TABLE = """
@@ -203,19 +201,16 @@ def in_order() -> list[str]:
 
 
 @pytest.fixture
-def everybody(
-    fresh_database: str,
-    projected: None,
-    make_user: Callable[..., User],
-    client_for: Callable[[User], Any],
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[World]:
-    with ScriptedRunner().in_thread() as runner:
-        runner.always(Script().words("all right").complete())
-        monkeypatch.setenv("MODEL_RUNNER_URL", runner.url)
-        with world(fresh_database, make_user, client_for) as made:
-            yield made
-            assert made.undescribed == {}, "an answer that docs/openapi.yaml does not tell of"
+def everybody(test_server: TestServer) -> Iterator[World]:
+    with world(test_server) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def refused(test_server: TestServer) -> Iterator[World]:
+    """One world for the tests that are refused everything, and so change nothing in it."""
+    with world(test_server) as made:
+        yield made
 
 
 def test_every_endpoint_has_a_row_and_every_row_an_endpoint() -> None:
@@ -273,7 +268,7 @@ def _words_told(endpoint: str, who: str, answer: Answer) -> list[str]:
     return [word for word in words if word in answer.body]
 
 
-def test_what_is_somebody_elses_answers_like_what_is_not_there(everybody: World) -> None:
+def test_what_is_somebody_elses_answers_like_what_is_not_there(refused: World) -> None:
     foreign = [
         (endpoint, who)
         for (endpoint, who), status in expected(SESSION).items()
@@ -282,23 +277,25 @@ def test_what_is_somebody_elses_answers_like_what_is_not_there(everybody: World)
     assert len(foreign) > 80
     for endpoint, who in foreign:
         for how in (SESSION, TOKEN):
-            theirs, nobodys = everybody.ask_for_nothing(who, how, endpoint)
+            theirs, nobodys = refused.ask_for_nothing(who, how, endpoint)
             assert theirs == nobodys, (endpoint, who, how)
 
 
-def test_a_deactivated_person_is_nobody(everybody: World) -> None:
-    everybody.database.execute("UPDATE accounts_user SET is_active = false WHERE email = 'other@example.org'")
+def test_a_deactivated_person_is_nobody(refused: World) -> None:
+    let_in = "UPDATE accounts_user SET is_active = %s WHERE email = 'other@example.org'"
+    refused.database.execute(let_in, [False])
     for how in (SESSION, TOKEN):
         answers = expected(how)
-        found = {endpoint: everybody.ask(OTHER, how, endpoint).status for endpoint in in_order()}
+        found = {endpoint: refused.ask(OTHER, how, endpoint).status for endpoint in in_order()}
         assert found == {endpoint: answers[endpoint, NOBODY] for endpoint in found}
+    refused.database.execute(let_in, [True])
 
 
-def test_no_foreign_page_can_change_anything_in_ones_name(everybody: World) -> None:
+def test_no_foreign_page_can_change_anything_in_ones_name(refused: World) -> None:
     """It can make a browser send the cookie, but knows no CSRF token."""
-    before = everybody.fingerprints()
+    before = refused.fingerprints()
     answers = {
-        endpoint: everybody.ask(ADMINISTRATOR, SESSION, endpoint, csrf=False)
+        endpoint: refused.ask(ADMINISTRATOR, SESSION, endpoint, csrf=False)
         for endpoint in in_order()
         if endpoint.partition(" ")[0] in CHANGING and "/v1/chat/" not in endpoint
     }
@@ -308,16 +305,16 @@ def test_no_foreign_page_can_change_anything_in_ones_name(everybody: World) -> N
         for endpoint, answer in answers.items()
         if answer.status != 403 or '"csrf_failed"' not in answer.body
     }
-    assert (wrong, everybody.fingerprints()) == ({}, before)
+    assert (wrong, refused.fingerprints()) == ({}, before)
 
 
-def test_no_address_has_a_method_that_the_table_does_not_know(everybody: World) -> None:
+def test_no_address_has_a_method_that_the_table_does_not_know(refused: World) -> None:
     served = set(in_order())
     # allauth looks at a body before it looks at the method.
     paths = {endpoint.partition(" ")[2] for endpoint in served if ACCOUNTS not in endpoint}
     others = {f"{method} {path}" for path in paths for method in METHODS} - served
     found = {
-        endpoint: everybody.ask(ADMINISTRATOR, TOKEN if " /v1/" in endpoint else SESSION, endpoint).status
+        endpoint: refused.ask(ADMINISTRATOR, TOKEN if " /v1/" in endpoint else SESSION, endpoint).status
         for endpoint in sorted(others)
     }
     assert {endpoint: status for endpoint, status in found.items() if status not in (404, 405)} == {}

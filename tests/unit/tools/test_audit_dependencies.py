@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tools.audit_dependencies import Audit, read_npm_audit, read_pip_audit, report
+from tools.audit_dependencies import PYTHON_LISTS, Audit, read_npm_audit, read_pip_audit, report
 
 SAFE = {"name": "django", "version": "5.2.19", "vulns": []}
 UNSAFE = {
@@ -63,3 +63,8 @@ def test_the_exit_status_says_which(capsys: pytest.CaptureFixture[str]) -> None:
     assert report([Audit(2, (), ("frontend: npm gave no answer.",))]) == 2
     assert "not all could be asked about" in capsys.readouterr().out
     assert report([Audit(2, ("urllib3",), ("frontend",))]) == 1
+
+
+def test_every_locked_list_is_asked_about() -> None:
+    assert {"requirements.txt", "requirements-embedded.txt", "requirements-runner.txt"} <= set(PYTHON_LISTS)
+    assert all(name.endswith(".txt") for name in PYTHON_LISTS)
