@@ -166,7 +166,8 @@ def filter_parameters(filter_class: Any) -> list[OpenApiParameter]:
 
 _SCHEMA_TYPES: dict[type, Any] = {
     TrueFalseFilter: bool,
-    FigureFilter: int,
+    FigureFilter: {"type": "integer", "minimum": 0},
+    FlagFilter: {"type": "string", "enum": ["true", "false", "all"]},
     UUIDFilter: UUID,
     TimeFilter: datetime,
 }

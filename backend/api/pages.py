@@ -19,14 +19,14 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
-from backend.api.read_side import address_with, whole_number
+from backend.api.read_side import address_with, whole_number, whole_number_parameter
 
 PAGE_SIZE: Final = 50
 LARGEST_PAGE: Final = 200
 
 LIMIT_PARAMETERS: Final = [
-    OpenApiParameter(
-        "limit", int, description=f"Rows on a page, 1 to {LARGEST_PAGE}; {PAGE_SIZE} when absent."
+    whole_number_parameter(
+        "limit", 1, LARGEST_PAGE, f"Rows on a page, 1 to {LARGEST_PAGE}; {PAGE_SIZE} when absent."
     ),
     OpenApiParameter("cursor", str, description="Where the page begins; taken from `next` or `previous`."),
 ]

@@ -39,6 +39,7 @@ from backend.api.read_side import (
     after_position,
     reading,
     whole_number,
+    whole_number_parameter,
 )
 from backend.application.history import conversation_events
 from backend.application.ports import StoredEventRow
@@ -49,11 +50,14 @@ _ORDERINGS: Final = ("updated_at", "created_at", "title")
 _LATEST_FIRST: Final = "-updated_at"
 TRANSCRIPT_LIMIT: Final = 50
 _EVENTS_LIMIT: Final = 100
+_LAST_VERSION: Final = 2**63 - 1
 LARGEST_LIMIT: Final = 200
 
 EVENTS_PARAMETERS: Final = [
-    OpenApiParameter("after_version", int, description="Only events beyond this version; 0 when absent."),
-    OpenApiParameter("limit", int, description=f"1 to {LARGEST_LIMIT}; {_EVENTS_LIMIT} when absent."),
+    whole_number_parameter(
+        "after_version", 0, _LAST_VERSION, "Only events beyond this version; 0 when absent."
+    ),
+    whole_number_parameter("limit", 1, LARGEST_LIMIT, f"1 to {LARGEST_LIMIT}; {_EVENTS_LIMIT} when absent."),
     AFTER_PARAMETER,
 ]
 
@@ -133,8 +137,8 @@ class TranscriptView(APIView):
                 "visible branch through it.",
             ),
             OpenApiParameter("before", UUID, description="Only messages above this one; `next` uses it."),
-            OpenApiParameter(
-                "limit", int, description=f"1 to {LARGEST_LIMIT}; {TRANSCRIPT_LIMIT} when absent."
+            whole_number_parameter(
+                "limit", 1, LARGEST_LIMIT, f"1 to {LARGEST_LIMIT}; {TRANSCRIPT_LIMIT} when absent."
             ),
             AFTER_PARAMETER,
         ],
@@ -204,7 +208,7 @@ class ConversationEventsView(APIView):
         """The conversation's own stream as it lies in the event store, ascending versions."""
         # The store is never behind itself, so there is nothing to wait for; a bad position is still refused.
         after_position(request)
-        after_version = whole_number(request, "after_version", default=0, low=0, high=2**63 - 1)
+        after_version = whole_number(request, "after_version", default=0, low=0, high=_LAST_VERSION)
         limit = whole_number(request, "limit", default=_EVENTS_LIMIT, low=1, high=LARGEST_LIMIT)
         position = bootstrap.event_store().end()
         rows = self.events(request, conversation_id, after_version=after_version, limit=limit + 1)

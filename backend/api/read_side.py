@@ -75,6 +75,12 @@ def reading(request: Request, read_model: str) -> Iterator[tracking.Snapshot]:
         ) from error
 
 
+def whole_number_parameter(name: str, low: int, high: int, description: str) -> OpenApiParameter:
+    """How `whole_number`, read with the same limits, is described."""
+    schema = {"type": "integer", "minimum": low, "maximum": high}
+    return OpenApiParameter(name, schema, description=description)
+
+
 def whole_number(request: Request, name: str, *, default: int, low: int, high: int) -> int:
     """A whole number from the query string. Raises ValidationError naming the parameter."""
     text = request.query_params.get(name)

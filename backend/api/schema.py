@@ -185,7 +185,7 @@ _V1_COMPLETIONS: Final = {
 def describe_plain_views(
     result: dict[str, Any], generator: Any, request: Any, public: bool
 ) -> dict[str, Any]:
-    """A hook of the schema's generator: adds the addresses it does not know."""
+    """A hook of the schema's generator: adds the addresses it does not know, and what all requests have in common."""
     paths = {
         **result["paths"],
         "/api/live/": _LIVE,
@@ -199,4 +199,8 @@ def describe_plain_views(
         for method, operation in operations.items():
             if path.startswith("/api/") and method in _CHANGING:
                 operation["responses"].setdefault("429", _TOO_MANY)
+    for name, schema in result["components"]["schemas"].items():
+        # Every request is read by a StrictSerializer.
+        if name.endswith("InputRequest"):
+            schema["additionalProperties"] = False
     return {**result, "paths": dict(sorted(paths.items()))}

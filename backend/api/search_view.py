@@ -18,7 +18,14 @@ from rest_framework.views import APIView
 
 from backend.api.asking import id_of_asking
 from backend.api.live_frames import LARGEST_POSITION
-from backend.api.read_side import AFTER_PARAMETER, QUERY_REFUSALS, address_with, reading, whole_number
+from backend.api.read_side import (
+    AFTER_PARAMETER,
+    QUERY_REFUSALS,
+    address_with,
+    reading,
+    whole_number,
+    whole_number_parameter,
+)
 from projections.projector import storable
 from projections.search import queries as search_queries
 from projections.search.queries import SearchPlace
@@ -81,8 +88,8 @@ class SearchView(APIView):
         parameters=[
             OpenApiParameter("q", str, required=True, description=_Q_HELP),
             OpenApiParameter("conversation", UUID, description="Only in this conversation."),
-            OpenApiParameter(
-                "limit", int, description=f"Hits on a page, 1 to {_LARGEST_PAGE}; {_PAGE_SIZE} when absent."
+            whole_number_parameter(
+                "limit", 1, _LARGEST_PAGE, f"Hits on a page, 1 to {_LARGEST_PAGE}; {_PAGE_SIZE} when absent."
             ),
             OpenApiParameter("cursor", str, description="Where the page begins; from `next` or `previous`."),
             AFTER_PARAMETER,

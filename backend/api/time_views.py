@@ -21,6 +21,7 @@ from backend.api.read_side import (
     address_with,
     after_position,
     whole_number,
+    whole_number_parameter,
 )
 from backend.application.time_travel import conversation_as_of
 
@@ -33,8 +34,8 @@ class ConversationAsOfView(APIView):
                 "leaf", UUID, description="The end of the branch; absent: the one selected then."
             ),
             OpenApiParameter("before", UUID, description="Only messages above this one; `next` uses it."),
-            OpenApiParameter(
-                "limit", int, description=f"1 to {LARGEST_LIMIT}; {TRANSCRIPT_LIMIT} when absent."
+            whole_number_parameter(
+                "limit", 1, LARGEST_LIMIT, f"1 to {LARGEST_LIMIT}; {TRANSCRIPT_LIMIT} when absent."
             ),
             AFTER_PARAMETER,
         ],

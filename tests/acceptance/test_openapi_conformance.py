@@ -8,43 +8,28 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
 import requests
-import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import Case, GenerationMode
-from schemathesis.checks import not_a_server_error
-from schemathesis.core.failures import FailureGroup
-from schemathesis.core.result import Ok
-from schemathesis.specs.openapi.checks import (
-    content_type_conformance,
-    response_headers_conformance,
-    response_schema_conformance,
-    status_code_conformance,
-)
 
 from backend.model_runner.scripted import MODEL_ID, ScriptedRunner
 from tests.support.api_client import ApiClient
+from tests.support.description import operations, undescribed
 from tests.support.openai_program import token_for
 from tests.support.stack import Stack, running_stack
 
-DESCRIPTION: Final = Path(__file__).resolve().parents[2] / "docs" / "openapi.yaml"
-CHECKS: Final = [
-    not_a_server_error,
-    status_code_conformance,
-    content_type_conformance,
-    response_headers_conformance,
-    response_schema_conformance,
-]
 WITHOUT: Final = frozenset({"GET /api/live/"})
 """Its stream never ends; tests/integration/api/test_live_stream.py reads it."""
+
+MADE_BY_US: Final = ("after", "cursor", "expected_version", "Idempotency-Key")
+"""What a caller was told before, or has to choose anew each time: any other text is refused, whatever else is asked."""
 
 EACH: Final = {GenerationMode.POSITIVE: 6, GenerationMode.NEGATIVE: 4}
 """So many requests for each operation and person, fitting ones and others."""
@@ -56,7 +41,7 @@ class Asker:
 
     headers: Mapping[str, str]
     token: str
-    ids: Mapping[str, str]
+    ids: Mapping[str, Any]
 
 
 @dataclass
@@ -64,6 +49,7 @@ class Run:
     """What the requests came to. findings: the first one of each kind."""
 
     operations: set[str] = field(default_factory=set)
+    done: set[str] = field(default_factory=set)
     statuses: Counter[int] = field(default_factory=Counter)
     findings: dict[str, str] = field(default_factory=dict)
 
@@ -94,24 +80,18 @@ def test_every_answer_is_a_described_one(stack: Stack, capsys: pytest.CaptureFix
         ask_everything(run, stack, Asker({}, "none-of-ours", things_of(user, third)))
     with capsys.disabled():
         print(
-            f"\nschemathesis: {len(run.operations)} operations, {run.statuses.total()} requests of an administrator, a user and nobody "
+            f"\nschemathesis: {len(run.operations)} operations ({len(run.done)} done at least once), {run.statuses.total()} requests of an administrator, a user and nobody "
             f"in {time.monotonic() - began:.0f} s, answers {dict(sorted(run.statuses.items()))}, {len(run.findings)} findings"
         )
     assert run.findings == {}
     assert len(run.operations) > 50
-    # Not everything was refused.
-    assert run.statuses[200] + run.statuses[201] + run.statuses[202] > 100
+    assert len(run.done) > 40, "most requests were refused, so that the other answers were not looked at"
 
 
 def ask_everything(run: Run, stack: Stack, who: Asker) -> None:
-    schema = schemathesis.openapi.from_path(DESCRIPTION)
-    operations = []
-    for found in schema.get_all_operations():
-        assert isinstance(found, Ok), found
-        operations.append(found.ok())
     with requests.Session() as session:
         # What ends something comes last, so that there is something to ask for.
-        for operation in sorted(operations, key=lambda one: one.method.upper() == "DELETE"):
+        for operation in sorted(operations().values(), key=lambda one: one.method.upper() == "DELETE"):
             if operation.label in WITHOUT:
                 continue
             run.operations.add(operation.label)
@@ -128,7 +108,7 @@ def ask_everything(run: Run, stack: Stack, who: Asker) -> None:
                 )
 
 
-def _ask(run: Run, cases: Any, count: int, ids: Mapping[str, str], how: Mapping[str, Any]) -> None:
+def _ask(run: Run, cases: Any, count: int, ids: Mapping[str, Any], how: Mapping[str, Any]) -> None:
     numbers = iter(range(10 * count))
 
     @settings(
@@ -143,16 +123,17 @@ def _ask(run: Run, cases: Any, count: int, ids: Mapping[str, str], how: Mapping[
     def ask(case: Case[Any]) -> None:
         # Two of three are about something there is: an id made up at random is never one.
         if next(numbers) % 3:
-            for names in (case.path_parameters, case.query):
-                names.update({name: ids[name] for name in names if name in ids})
+            for part in (case.path_parameters, case.query, case.headers, case.body):
+                if isinstance(part, MutableMapping):
+                    part.update({name: ids[name] for name in part if name in ids})
+                    for name in MADE_BY_US:
+                        part.pop(name, None)
         answer = case.call(timeout=30, **how)
         run.statuses[answer.status_code] += 1
-        try:
-            case.validate_response(answer, checks=CHECKS)
-        except FailureGroup as failures:
-            for failure in failures.exceptions:
-                kind = f"{case.operation.label}: {type(failure).__name__}, {answer.status_code}"
-                run.findings.setdefault(kind, f"{failure}\n{case.as_curl_command()}")
+        if answer.status_code < 300:
+            run.done.add(case.operation.label)
+        for kind, text in undescribed(case, answer):
+            run.findings.setdefault(kind, f"{text}\n{case.as_curl_command()}")
 
     # An operation that takes nothing has no requests that do not fit.
     with suppress(Unsatisfiable):
@@ -165,7 +146,7 @@ def asker(person: ApiClient, third: str) -> Asker:
     return Asker({**person.csrf(), "Cookie": cookies}, token, things)
 
 
-def things_of(person: ApiClient, third: str) -> dict[str, str]:
+def things_of(person: ApiClient, third: str) -> dict[str, Any]:
     """One of everything of this person's, and the id of a third one."""
     conversation = person.start_conversation(title="Tea")["id"]
     sent = person.send(conversation, "Hello")
@@ -177,6 +158,7 @@ def things_of(person: ApiClient, third: str) -> dict[str, str]:
     return {
         "conversation_id": conversation,
         "conversation": conversation,
+        "version": 2,
         "message_id": sent["message_id"],
         "leaf_id": sent["reply_id"],
         "leaf": sent["reply_id"],

@@ -2409,11 +2409,11 @@ export interface operations {
                 /** @description A position from an earlier answer: wait until what is read has passed it, at most 2 seconds. */
                 after?: string;
                 /** @description true, false (also when absent) or all. */
-                archived?: string;
+                archived?: "true" | "false" | "all";
                 /** @description Where the page begins; taken from `next` or `previous`. */
                 cursor?: string;
                 /** @description true, false (also when absent) or all. */
-                deleted?: string;
+                deleted?: "true" | "false" | "all";
                 /** @description Rows on a page, 1 to 200; 50 when absent. */
                 limit?: number;
                 model?: string;

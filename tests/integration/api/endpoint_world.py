@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
@@ -23,6 +23,7 @@ from tests.integration.api.live_support import WebServer, session_of, web_server
 from tests.integration.api.support import Person, StandInWorker, projecting, token_of
 from tests.integration.api.test_replays import advance
 from tests.support.api_client import PASSWORD
+from tests.support.description import operations, undescribed
 
 if TYPE_CHECKING:
     from backend.accounts.models import User
@@ -58,7 +59,10 @@ class Answer:
 
 @dataclass
 class World:
-    """ids: of the owner's things, by the names they have in addresses."""
+    """ids: of the owner's things, by the names they have in addresses.
+
+    undescribed: what answers had that docs/openapi.yaml does not tell of.
+    """
 
     client: httpx.Client
     database: psycopg.Connection[Any]
@@ -66,6 +70,7 @@ class World:
     ids: Mapping[str, str]
     sessions: Mapping[str, str]
     tokens: Mapping[str, str]
+    undescribed: dict[str, str] = field(default_factory=dict)
 
     def ask(
         self, who: str, how: str, endpoint: str, *, ids: Mapping[str, str] | None = None, csrf: bool = True
@@ -98,7 +103,16 @@ class World:
         ) as response:
             endless = response.headers.get("Content-Type", "").startswith("text/event-stream")
             body = "" if endless else response.read().decode("utf-8", "replace")
-            return Answer(response.status_code, body)
+        if not endless:
+            self._hold_against_the_description(endpoint, names, response)
+        return Answer(response.status_code, body)
+
+    def _hold_against_the_description(
+        self, endpoint: str, names: Mapping[str, str], response: httpx.Response
+    ) -> None:
+        if endpoint in operations():
+            case = operations()[endpoint].Case(path_parameters=dict(names))
+            self.undescribed.update(undescribed(case, response))
 
     def ask_for_nothing(self, who: str, how: str, endpoint: str) -> tuple[Answer, Answer]:
         """The answers about the owner's things and about things that nobody has, with the ids taken out of both."""
@@ -151,6 +165,7 @@ def world(test_server: TestServer) -> Iterator[World]:
         environment.setenv("MODEL_RUNNER_URL", runner.url)
         with _inhabited(database_url) as made:
             yield made
+            assert not made.undescribed, f"docs/openapi.yaml does not tell of {made.undescribed}"
 
 
 @contextmanager

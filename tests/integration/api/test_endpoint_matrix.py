@@ -26,6 +26,7 @@ from tests.integration.api.endpoint_world import (
     World,
     world,
 )
+from tests.support.description import operations
 
 if TYPE_CHECKING:
     from tests.support.databases import TestServer
@@ -166,6 +167,9 @@ NAMES: Final = frozenset(
     }
 )
 
+# What a person looks at, and where another service leads back to.
+NOT_DESCRIBED: Final = frozenset({"GET /api/schema/", "GET /api/docs/", "GET /accounts/oidc/login/callback/"})
+
 
 def expected(how: str) -> dict[tuple[str, str], int]:
     """By endpoint and person."""
@@ -211,6 +215,20 @@ def refused(test_server: TestServer) -> Iterator[World]:
 
 def test_every_endpoint_has_a_row_and_every_row_an_endpoint() -> None:
     assert {endpoint for endpoint, _ in expected(SESSION)} == set(in_order())
+
+
+def test_every_endpoint_of_ours_is_described_and_does_something_for_somebody() -> None:
+    ours = {endpoint for endpoint in in_order() if ACCOUNTS not in endpoint}
+    assert ours - NOT_DESCRIBED == set(operations())
+    done = {
+        endpoint
+        for how in (SESSION, TOKEN)
+        for (endpoint, _), status in expected(how).items()
+        if status < 400
+    }
+    assert set(operations()) - done == {"POST /api/sign-on/"}, (
+        "it needs another service; test_oidc.py has one"
+    )
 
 
 @pytest.mark.parametrize("how", [SESSION, TOKEN])
