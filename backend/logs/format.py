@@ -1,5 +1,6 @@
 """How a line of the log looks: for people (`plain`), or one JSON object (`json`) for programs that collect them.
 
+Texts come from outside too, so a line break or a terminal's command in one is written out: nobody can forge a line.
 Of an exception, a line says where and what kind, and the first line of its text: databases quote values in the lines after it.
 """
 
@@ -46,7 +47,7 @@ class PlainFormatter(_Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         ids = " ".join(f"{name}={value}" for name, value in known_ids().items())
-        line = f"{_time_of(record)} {record.levelname} {record.name} {record.message}"
+        line = f"{_time_of(record)} {record.levelname} {record.name} {_in_one_line(record.message)}"
         return f"{line} [{ids}]" if ids else line
 
 
@@ -78,6 +79,13 @@ def _time_of(record: logging.LogRecord) -> str:
     )
 
 
+def _in_one_line(text: str) -> str:
+    """The text, with everything that cannot be seen as Python writes it: `\\n`, `\\x1b`."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
 def _lines_of(error: BaseException) -> list[str]:
     """What led to it comes first, as in Python's own tracebacks."""
     chain: list[BaseException] = []
@@ -92,7 +100,7 @@ def _lines_of(error: BaseException) -> list[str]:
             for frame in traceback.extract_tb(one.__traceback__)
         ]
         text = (str(one).splitlines() or [""])[0][:LONGEST_TEXT]
-        lines.append(f"{type(one).__module__}.{type(one).__qualname__}: {text}")
+        lines.append(f"{type(one).__module__}.{type(one).__qualname__}: {_in_one_line(text)}")
         if isinstance(one, BaseExceptionGroup):
             lines += [line for inner in one.exceptions for line in _lines_of(inner)]
     return lines

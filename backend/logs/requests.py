@@ -11,6 +11,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
+from urllib.parse import quote
 
 from backend.logs.context import Correlation, at_work_on
 from backend.logs.format import FIELDS
@@ -25,6 +26,7 @@ HEADER: Final = b"x-request-id"
 # Asked for every few seconds, by machines.
 OF_MACHINES: Final = ("/healthz", "/readyz", "/metrics")
 _TOLD_IN_FULL: Final = ("/api/", "/_allauth/", "/v1/", "/assets/")
+_PLAIN_IN_PATHS: Final = "/:@!$&'()*+,;="
 _GIVEN_ID: Final = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 _UUID: Final = r"([0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12})"
 _IN_PATH: Final = (
@@ -88,7 +90,9 @@ def _given(scope: Scope) -> str:
 
 
 def _shown(path: str) -> str:
-    """Of the pages' own addresses only the beginning: one of them holds the key that resets a password."""
+    """As it was asked for, in one line; of the pages' own addresses only the beginning: one of them holds the key that
+    resets a password."""
+    path = quote(path, safe=_PLAIN_IN_PATHS, errors="backslashreplace")
     if path.startswith(_TOLD_IN_FULL):
         return path
     first, _, rest = path.removeprefix("/").partition("/")

@@ -19,6 +19,7 @@ from backend.application.runner_port import ModelRunner, PromptProgress, RunnerE
 from backend.domain.errors import AttemptRefused, DomainError, UnknownModelCall
 from backend.domain.events import TokenUsage
 from backend.domain.model_call import EXTERNAL_PURPOSE, AttemptResult, ModelCall
+from backend.logs.context import note
 from backend.model_calls import live_reply as endings
 from backend.model_calls import queue, stored_chunks
 from backend.model_calls.learning import remember
@@ -79,6 +80,7 @@ class Attempt:
         except UnknownModelCall:
             await settle(self.claim, self._tools)
             return
+        note(conversation_id=call.conversation_id)
         if call.is_final or call.open_attempt is not None or not self._can_carry_out(call):
             await settle(self.claim, self._tools)
             return

@@ -10,6 +10,7 @@ import logging
 
 from backend.domain.errors import UnknownModelCall
 from backend.domain.model_call import EXTERNAL_PURPOSE, AttemptResult, ModelCall
+from backend.logs.context import note
 from backend.model_calls import live_reply as endings
 from backend.model_calls import queue, stored_chunks
 from backend.model_calls.link import Pauses, until_back
@@ -31,6 +32,7 @@ async def settle(claim: Claim, tools: Tools) -> None:
         log.warning("model call %s is in the queue but was never requested; it is taken out", claim.call_id)
         await until_back(lambda: queue.remove(tools.link, claim), _pauses(tools))
         return
+    note(conversation_id=call.conversation_id)
     if call.is_final:
         await until_back(lambda: queue.remove(tools.link, claim), _pauses(tools))
     elif call.open_attempt is None and call.purpose == EXTERNAL_PURPOSE:

@@ -102,6 +102,7 @@ def test_a_day_s_work_is_told_without_a_word_of_it(stack: Stack, shared_runner: 
     assert command["path"] == f"/api/conversations/{conversation['id']}/messages/"
     worked = [line for line in lines_of(stack, "model-calls") if line.get("call_id") == sent["call_id"]]
     assert [line["part"] for line in worked] == ["model-calls"] * len(worked) != []
+    assert {line["conversation_id"] for line in worked} == {conversation["id"]}
     [asked] = [line for line in lines_of(stack, "web") if line.get("path") == "/v1/chat/completions"]
     assert (asked["call_id"], asked["user_id"], asked["status"]) == (call_id, user_id, 200)
     assert program.headers["X-Request-Id"] == asked["request_id"]

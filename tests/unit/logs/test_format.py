@@ -54,6 +54,18 @@ def test_plain_lines_end_with_what_they_belong_to() -> None:
         assert PlainFormatter().format(record("Away")).endswith(" Away [conversation_id=v1 call_id=c1]")
 
 
+def test_what_comes_from_outside_cannot_forge_a_line_or_command_a_terminal() -> None:
+    line = PlainFormatter().format(
+        record("From %s", "there\n2026-09-21T14:13:21.000Z INFO forged\r\x1b[2J\u2028")
+    )
+    assert line.endswith(r"From there\n2026-09-21T14:13:21.000Z INFO forged\r\x1b[2J\u2028")
+    info = failed_with(ValueError("gr\u00fc\u00df dich\x1b[2J"))
+    for formatter in (PlainFormatter(), JsonFormatter()):
+        line = formatter.format(record("Failed", exc_info=info))
+        assert "gr\u00fc\u00df dich" in line
+        assert "\x1b" not in line
+
+
 @pytest.mark.parametrize("formatter", [PlainFormatter(), JsonFormatter()])
 def test_a_failure_is_told_without_what_a_database_quotes(formatter: logging.Formatter) -> None:
     try:

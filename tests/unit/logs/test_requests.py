@@ -87,9 +87,13 @@ def test_whatever_fails_below_leaves_its_line_too(caplog: pytest.LogCaptureFixtu
         ("/login", "/login"),
         ("/", "/"),
         ("/_allauth/browser/v1/config", "/_allauth/browser/v1/config"),
+        # What was asked for as %0A, %20 and %3F has been decoded by now.
+        ("/api/x\nINFO forged [user_id=1]?q", "/api/x%0AINFO%20forged%20%5Buser_id=1%5D%3Fq"),
+        ("/gr\u00fc\u00df", "/gr%C3%BC%C3%9F"),
+        ("/\udcff", "/%5Cudcff"),
     ],
 )
-def test_the_pages_own_addresses_are_told_by_their_beginning(
+def test_paths_are_told_in_one_line_and_the_pages_own_by_their_beginning(
     caplog: pytest.LogCaptureFixture, path: str, shown: str
 ) -> None:
     with caplog.at_level(logging.INFO):
