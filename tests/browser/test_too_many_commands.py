@@ -15,7 +15,7 @@ from tests.support.stack import Stack, running_stack
 
 @pytest.fixture
 def strict(shared_runner: HoldingRunner) -> Iterator[Stack]:
-    """Two messages a minute: the first takes another command for its conversation."""
+    """Two messages at once: the first takes another command for its conversation. Then one more every 20 s."""
     settings = {"MODEL_RUNNER_URL": shared_runner.url, "MODEL_RUNNER_MODEL": MODEL_ID, "TITLES": "off"}
     with running_stack(**settings, COMMAND_RATE="3/m") as running:
         yield running
@@ -40,7 +40,7 @@ def test_a_message_too_many_stays_in_the_composer_and_is_sent_later(
 
         # The button counts down to when it will do.
         expect(chat.retry).to_be_disabled()
-        expect(chat.retry).to_have_text("Retry")
+        expect(chat.retry).to_have_text("Retry", timeout=30_000)
         expect(chat.retry).to_be_enabled()
         chat.retry.click()
         chat.wait_for_end(3)
