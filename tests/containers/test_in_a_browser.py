@@ -52,6 +52,9 @@ def test_somebody_signs_up_sees_a_reply_grow_loads_the_page_again_and_looks_at_t
 
     reply = page.get_by_role("article").nth(1)
     text = reply.get_by_role("paragraph").first
+    # Until its first word, a note in its place says what it waits for, behind three moving dots.
+    expect(reply).to_be_visible()
+    expect(reply.locator("p", has=page.locator("[aria-hidden]"))).to_have_count(0)
     expect(text).to_contain_text(SOME_WORDS)
     shown = " ".join(text.inner_text().split()[:3])
     page.reload()
