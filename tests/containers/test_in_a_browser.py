@@ -42,8 +42,7 @@ def page(compose: Compose) -> Iterator[Page]:
 
 def test_somebody_signs_up_sees_a_reply_grow_loads_the_page_again_and_looks_at_the_proof(page: Page) -> None:
     expect.set_options(timeout=WAIT_MS)
-    page.goto("/")
-    page.get_by_role("link", name="Create an account").click()
+    page.goto("/signup")
     page.get_by_label("Email").fill(f"{uuid4().hex[:12]}@example.org")
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Create account", exact=True).click()
