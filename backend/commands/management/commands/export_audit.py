@@ -103,9 +103,15 @@ class Command(BaseCommand):
             f"{output}: {output.stat().st_size:,} bytes, {meter.seconds:.1f} s. {self._summary}"
         )
         if options["format"] == "bundle":
-            keys = " ".join(f"--key {shlex.quote(str(key))}" for key in log_keys().verifiers)
+            check = shlex.join(
+                [
+                    *(_from_here(Path(sys.executable)), _from_here(audit_export.VERIFIER), str(output)),
+                    *(part for key in log_keys().verifiers for part in ("--key", str(key))),
+                ]
+            )
+            self.stdout.write(f"Check it with: {check}")
             self.stdout.write(
-                f"Check it, anywhere, with: python verbatim_verify.py {shlex.quote(str(output))} {keys}"
+                "Or anywhere else, with that one file and the key line: docs/exports.md tells how."
             )
 
     def _pieces(self, options: dict[str, Any], meter: Meter) -> Iterator[bytes]:
@@ -141,6 +147,11 @@ def _picked(options: dict[str, Any]) -> tuple[QuerySet[Any], dict[str, str]]:
         **{_FILTERS[name][0]: value for name, value in given.items()}
     )
     return calls, {name: str(value) for name, value in given.items()}
+
+
+def _from_here(path: Path) -> str:
+    """As short as it can be given to a shell in this folder."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def _size_of(path: Path) -> int:
