@@ -1,10 +1,14 @@
-"""Our answers to allauth's questions: is sign-up open, and what becomes of a new account."""
+"""Our answers to allauth's questions: is sign-up open, what becomes of a new account, and what if a mail cannot be sent."""
 
 from __future__ import annotations
 
+import logging
+import smtplib
 from typing import Any, Never
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core import context as current
+from allauth.core.internal import ratelimit
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
@@ -12,6 +16,12 @@ from django.http import HttpRequest
 
 from backend.accounts.models import User
 from backend.accounts.signup_policy import SETUP_CODE_HEADER, current_policy, lock_first_account
+
+log = logging.getLogger(__name__)
+
+
+class MailNotSent(Exception):
+    """A mail that somebody waits for could not be handed over. What was done before it, such as a new account, stays."""
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -41,3 +51,20 @@ class AccountAdapter(DefaultAccountAdapter):
             if policy.first_account and isinstance(user, User):
                 user.is_staff = user.is_superuser = True
             return super().save_user(request, user, form, commit)
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        """Hand the mail over to the mail server. Raises MailNotSent."""
+        try:
+            super().send_mail(template_prefix, email, context)
+        except (OSError, smtplib.SMTPException) as error:
+            # What a mail server says may hold the address, so only the kind of trouble is noted.
+            number = getattr(error, "smtp_code", None) or getattr(error, "errno", None) or ""
+            log.error(
+                "A mail could not be handed over to the server in EMAIL_URL: %s %s",
+                type(error).__name__,
+                number,
+            )
+            # The same address gets one such mail in three minutes; one that was not sent does not count.
+            ratelimit.clear(current.request, app="allauth.account", action="confirm_email", key=email.lower())
+            # Not `from error`: it would be written to the log with everything it says.
+            raise MailNotSent from None

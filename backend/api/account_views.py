@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny
@@ -36,6 +37,12 @@ class SetupOutput(serializers.Serializer[object]):
     setup_code_required = serializers.BooleanField(
         help_text="The code printed at the server's start is asked for, in the header X-Setup-Code."
     )
+    mail = serializers.SerializerMethodField(
+        help_text="Mails are sent: new addresses have to be confirmed, and a link for a new password can be asked for."
+    )
+
+    def get_mail(self, policy: object) -> bool:
+        return bool(settings.MAIL_IS_SENT)
 
 
 class MeView(DeleteMyAccountMixin):

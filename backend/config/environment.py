@@ -20,6 +20,7 @@ from backend.config.access_settings import ACCESS_SETTING_NAMES, AccessSettings,
 from backend.config.audit_settings import AUDIT_SETTING_NAMES, AuditSettings, audit_settings
 from backend.config.builtin_settings import BUILTIN_SETTING_NAMES, BuiltinSettings, builtin_settings
 from backend.config.database_settings import DATABASE_SETTING_NAMES, DatabaseSettings, database_settings
+from backend.config.mail_settings import MAIL_SETTING_NAMES, MailSettings, mail_settings
 from backend.config.runner_settings import (
     BUILT_IN,
     RUNNER_SETTING_NAMES,
@@ -36,7 +37,6 @@ DEFAULT_ENV_FILE: Final = REPOSITORY_ROOT / ".env"
 LOG_FORMATS: Final = ("PLAIN", "JSON")
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 SHORTEST_SECRET_KEY: Final = 32
-EMAIL_SCHEMES: Final = ("smtp", "smtps", "smtp+tls", "console")
 SETTING_NAMES: Final = (
     "PORT",
     "HOST",
@@ -47,9 +47,9 @@ SETTING_NAMES: Final = (
     *BUILTIN_SETTING_NAMES,
     *AUDIT_SETTING_NAMES,
     *ACCESS_SETTING_NAMES,
+    *MAIL_SETTING_NAMES,
     "SECRET_KEY",
     "ALLOWED_HOSTS",
-    "EMAIL_URL",
     "TITLES",
     "SIGNUP",
     "SIGNUP_RATE",
@@ -91,10 +91,10 @@ class Environment:
     builtin: BuiltinSettings
     audit: AuditSettings
     access: AccessSettings
+    mail: MailSettings
     traffic: TrafficSettings
     secret_key: str
     allowed_hosts: tuple[str, ...]
-    email_url: str  # empty: no mail
     titles: bool  # whether a model is asked for the titles of conversations
     signup: Literal["open", "closed"]  # closed still lets the very first account in
     signup_rate: str | None  # "20/m" per IP address; None: no limit
@@ -211,6 +211,8 @@ def load_environment(
     reader.problems += problems
     access, problems = access_settings(raw)
     reader.problems += problems
+    mail, problems = mail_settings(raw)
+    reader.problems += problems
     traffic, problems = traffic_settings(raw)
     reader.problems += problems
     database, problems = database_settings(raw)
@@ -236,10 +238,10 @@ def load_environment(
         builtin=builtin,
         audit=audit,
         access=access,
+        mail=mail,
         traffic=traffic,
         secret_key=secret_key,
         allowed_hosts=allowed_hosts or tuple(dict.fromkeys(("127.0.0.1", "localhost", "[::1]", host))),
-        email_url=reader.email_url(),
         titles=reader.choice("TITLES", "ON", ("ON", "OFF")) == "ON",
         signup=reader.signup("open" if loopback else "closed"),
         signup_rate=reader.rate("SIGNUP_RATE", "20/m", loopback),
@@ -318,16 +320,6 @@ class _Reader:
             text = default
         # Relative to the repository, not to the current folder: manage.py is often called inside backend/.
         return REPOSITORY_ROOT / Path(text).expanduser()
-
-    def email_url(self) -> str:
-        url = self.text("EMAIL_URL", "")
-        scheme = url.split(":", 1)[0]
-        if url and scheme not in EMAIL_SCHEMES:
-            self.problems.append(
-                f"EMAIL_URL has the scheme {scheme[:20]!r}; expected one of {', '.join(EMAIL_SCHEMES)},"
-                " such as smtp+tls://USER:PASSWORD@HOST:587, or nothing for no mail."
-            )
-        return url
 
     def check_exposure(
         self, host: str, loopback: bool, secret_key: str, allowed_hosts: tuple[str, ...]

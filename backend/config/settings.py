@@ -12,6 +12,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from backend.config.access_settings import oidc_provider
 from backend.config.environment import load_environment
+from backend.config.mail_settings import mail_backend
 
 VERSION = "0.5.0"
 BASE_DIR = Path(__file__).resolve().parents[2]
@@ -74,6 +75,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "backend.api.mail_trouble.MailTroubleMiddleware",
 ]
 
 ROOT_URLCONF = "backend.config.urls"
@@ -160,7 +162,10 @@ ACCOUNT_ADAPTER = "backend.accounts.adapter.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
-ACCOUNT_EMAIL_VERIFICATION = "mandatory" if ENVIRONMENT.email_url else "none"
+ACCOUNT_EMAIL_VERIFICATION = "mandatory" if ENVIRONMENT.mail.is_sent else "none"
+# Whoever opens the link in the browser in which they signed up is in. A link opened elsewhere logs nobody in.
+ACCOUNT_LOGIN_ON_EMAIL_CONFIRMATION = True
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 # Only the limits per IP address are ours to set; all other limits stay as allauth has them.
 ACCOUNT_RATE_LIMITS = {
     "signup": f"{ENVIRONMENT.signup_rate}/ip" if ENVIRONMENT.signup_rate else None,
@@ -172,7 +177,7 @@ MFA_ADAPTER = "backend.accounts.second_factor.SecondFactorAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"] if ENVIRONMENT.access.two_factor else []
 MFA_TOTP_ISSUER = "Verbatim"
 # Without mail no address is ever verified.
-MFA_ALLOW_UNVERIFIED_EMAIL = not ENVIRONMENT.email_url
+MFA_ALLOW_UNVERIFIED_EMAIL = not ENVIRONMENT.mail.is_sent
 
 OIDC = ENVIRONMENT.access.oidc
 SOCIALACCOUNT_ADAPTER = "backend.accounts.oidc.SocialAccountAdapter"
@@ -214,26 +219,9 @@ KNOX_TOKEN_MODEL = "accounts.ApiToken"
 
 # ---- mail -------------------------------------------------------------------------------------
 
-
-def _mail(url: str) -> dict[str, Any]:
-    from urllib.parse import unquote, urlsplit
-
-    parts = urlsplit(url)
-    if not url or parts.scheme == "console":
-        backend = "console" if url else "dummy"
-        return {"EMAIL_BACKEND": f"django.core.mail.backends.{backend}.EmailBackend"}
-    return {
-        "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
-        "EMAIL_HOST": parts.hostname or "localhost",
-        "EMAIL_PORT": parts.port or {"smtps": 465, "smtp+tls": 587}.get(parts.scheme, 25),
-        "EMAIL_HOST_USER": unquote(parts.username or ""),
-        "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
-        "EMAIL_USE_SSL": parts.scheme == "smtps",
-        "EMAIL_USE_TLS": parts.scheme == "smtp+tls",
-    }
-
-
-globals().update(_mail(ENVIRONMENT.email_url))
+MAIL_IS_SENT = ENVIRONMENT.mail.is_sent
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = ENVIRONMENT.mail.sender
+globals().update(mail_backend(ENVIRONMENT.mail))
 
 # ---- HTTP -------------------------------------------------------------------------------------
 

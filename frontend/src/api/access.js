@@ -153,6 +153,40 @@ export async function setPasswordByLink({ key, password }) {
 }
 
 /**
+ * Ask for a mail with a link for a new password. The answer is the same whether there is such an account or not.
+ * @param {string} email
+ * @returns {Promise<void>}
+ */
+export async function requestPasswordLink(email) {
+  await refreshCsrfToken();
+  checkAccountAnswer(await sendRaw({ method: 'POST', url: `${ALLAUTH}/auth/password/request`, data: { email } }));
+}
+
+const CONFIRMATION = `${ALLAUTH}/auth/email/verify`;
+
+/**
+ * Which address the link in a mail confirms. Throws Problem where it is used up, too old, or not complete.
+ * @param {string} key
+ * @returns {Promise<{email: string}>}
+ */
+export async function fetchEmailLink(key) {
+  const answer = await sendRaw({ method: 'GET', url: CONFIRMATION, headers: { 'X-Email-Verification-Key': key } });
+  checkAccountAnswer(answer);
+  return { email: String(answer.data?.data?.email ?? '') };
+}
+
+/**
+ * @param {string} key
+ * @returns {Promise<void>}
+ */
+export async function confirmEmail(key) {
+  await refreshCsrfToken();
+  const answer = await sendRaw({ method: 'POST', url: CONFIRMATION, data: { key } });
+  // 401 is how the account service says that the address is confirmed and nobody is logged in by that.
+  if (answer.status !== 401) checkAccountAnswer(answer);
+}
+
+/**
  * Begin to log in through the other service, or to connect it with the account that is logged in.
  * @param {'login'|'connect'} process
  * @returns {Promise<string>} where the browser has to go

@@ -86,3 +86,25 @@ describe('another service', () => {
     expect(await access.fetchLinkedAccounts()).toEqual([{ service: 'oidc', account: 'u', display: 'grace@example.org' }]);
   });
 });
+
+describe('what comes by mail', () => {
+  test('confirms an address, also where that logs nobody in', async () => {
+    answers(200, { data: { email: 'ada@example.org' } });
+    expect(await access.fetchEmailLink('a:b')).toEqual({ email: 'ada@example.org' });
+    expect(http.sendRaw).toHaveBeenCalledWith(expect.objectContaining({ method: 'GET', headers: { 'X-Email-Verification-Key': 'a:b' } }));
+    answers(401, { meta: { is_authenticated: false }, data: { flows: [{ id: 'login' }] } });
+    await access.confirmEmail('a:b');
+    expect(http.sendRaw).toHaveBeenCalledWith(expect.objectContaining({ method: 'POST', data: { key: 'a:b' } }));
+  });
+
+  test('is refused by the field when the link is worn out', async () => {
+    answers(400, { status: 400, errors: [{ param: 'key', code: 'invalid', message: 'Invalid or expired key.' }] });
+    await expect(access.fetchEmailLink('a:b')).rejects.toMatchObject({ fields: { key: ['Invalid or expired key.'] } });
+    await expect(access.confirmEmail('a:b')).rejects.toMatchObject({ fields: { key: ['Invalid or expired key.'] } });
+  });
+
+  test('is told when it cannot be sent', async () => {
+    answers(503, { code: 'mail_not_sent', detail: 'The email could not be sent.' });
+    await expect(access.requestPasswordLink('ada@example.org')).rejects.toMatchObject({ code: 'mail_not_sent' });
+  });
+});

@@ -1917,6 +1917,8 @@ export interface components {
             first_account: boolean;
             /** @description The code printed at the server's start is asked for, in the header X-Setup-Code. */
             setup_code_required: boolean;
+            /** @description Mails are sent: new addresses have to be confirmed, and a link for a new password can be asked for. */
+            readonly mail: boolean;
         };
         /** @description An object with these fields and no others; each unknown one is named in the answer. */
         SignOnInputRequest: {

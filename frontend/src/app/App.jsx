@@ -22,6 +22,8 @@ const AuthPage = lazy(() => import('../auth/AuthPage.jsx'));
 const NewPasswordPage = lazy(() => import('../auth/NewPasswordPage.jsx'));
 const SessionExpiredDialog = lazy(() => import('../auth/SessionExpiredDialog.jsx'));
 const ComparePage = lazy(() => import('../features/compare/ComparePage.jsx'));
+const ConfirmEmailPage = lazy(() => import('../auth/ConfirmEmailPage.jsx'));
+const LostPasswordPage = lazy(() => import('../auth/LostPasswordPage.jsx'));
 const CallPage = lazy(() => import('../features/audit/CallPage.jsx'));
 const LedgerPage = lazy(() => import('../features/ledger/LedgerPage.jsx'));
 const PeoplePage = lazy(() => import('../features/people/PeoplePage.jsx'));
@@ -82,6 +84,22 @@ function SessionGate() {
       <Routes>
         <Route path="/login" element={<ForVisitors mode="login" />} />
         <Route path="/signup" element={<ForVisitors mode="signup" />} />
+        <Route
+          path="/account/verify-email/:key"
+          element={
+            <Suspense fallback={null}>
+              <ConfirmEmailPage />
+            </Suspense>
+          }
+        />
+        <Route
+          path="/account/password/reset"
+          element={
+            <Suspense fallback={null}>
+              <LostPasswordPage />
+            </Suspense>
+          }
+        />
         <Route
           path="/account/password/reset/key/:key"
           element={

@@ -75,7 +75,12 @@ export function AccountForm({ mode, setupCodeRequired = false, email = '', onDon
   const wait = problem?.status === 429 && problem.retryAfterSeconds ? ` Try again in ${problem.retryAfterSeconds} s.` : '';
   return (
     <form ref={formRef} className={styles.form} onSubmit={(event) => void onSubmit(event)}>
-      {problem && !shownBesideField && <Notice>{problem.message + wait}</Notice>}
+      {problem && !shownBesideField && problem.code !== 'verify_email' && <Notice>{problem.message + wait}</Notice>}
+      {problem?.code === 'verify_email' && (
+        <div role="status">
+          <Notice tone="calm">{problem.message}</Notice>
+        </div>
+      )}
       <Field
         label="Email"
         name="email"

@@ -1,13 +1,12 @@
 /** The pages for logging in and signing up. After logging in, a person gets to the page they asked for. */
 import { useQuery } from '@tanstack/react-query';
-import { useEffect } from 'react';
 import { Link, Navigate, useLocation, useNavigate } from 'react-router';
 
 import { fetchSetup } from '../api/account.js';
 import { keys } from '../app/cache.js';
 import { Notice } from '../ui/Field.jsx';
-import { Quotes } from '../ui/Marks.jsx';
 import { AccountForm } from './AccountForm.jsx';
+import { AuthCard } from './AuthCard.jsx';
 import styles from './AuthPage.module.css';
 import { CodeForm } from './CodeForm.jsx';
 import { ServiceLogIn, useServiceAnswer } from './ServiceLogIn.jsx';
@@ -25,10 +24,6 @@ export default function AuthPage({ mode }) {
   const firstAccount = setup.data?.first_account ?? false;
   const heading = signingUp ? 'Create your account' : 'Welcome back';
 
-  useEffect(() => {
-    document.title = `${signingUp ? 'Create account' : 'Log in'} · Verbatim`;
-  }, [signingUp]);
-
   /** @param {import('../api/types.js').Me} user */
   const enter = (user) => {
     setUser(user);
@@ -38,54 +33,52 @@ export default function AuthPage({ mode }) {
   // On a new installation there is nobody yet who could log in.
   if (!signingUp && firstAccount && !service.cameBack) return <Navigate to="/signup" replace state={location.state} />;
   return (
-    <main className={styles.page} id="main">
-      <div className={styles.card}>
-        <p className={styles.brand}>
-          <Quotes size={22} />
-          Verbatim
-        </p>
-        <h1>{heading}</h1>
-        <p className={styles.lead}>
-          {signingUp && firstAccount
-            ? 'The first account becomes the administrator.'
-            : 'A chat for language models that keeps every word.'}
-        </p>
-        {leftElsewhere && !signingUp && (
-          <Notice tone="calm">You logged out in another window. What you have written and not sent is kept.</Notice>
-        )}
-        {!signingUp && service.message && (
-          <div className={styles.answer}>
-            <Notice>{service.message}</Notice>
-          </div>
-        )}
-        {signingUp && closed ? (
-          <Notice tone="calm">New accounts are closed here. Ask the administrator to add you.</Notice>
-        ) : !signingUp && service.codeAsked ? (
-          <CodeForm onDone={enter} onBack={service.forget} />
-        ) : (
-          <AccountForm key={mode} mode={mode} setupCodeRequired={setup.data?.setup_code_required ?? false} onDone={enter} />
-        )}
-        {!firstAccount && !service.codeAsked && <ServiceLogIn />}
+    <AuthCard heading={heading} title={signingUp ? 'Create account' : 'Log in'}>
+      <p className={styles.lead}>
+        {signingUp && firstAccount
+          ? 'The first account becomes the administrator.'
+          : 'A chat for language models that keeps every word.'}
+      </p>
+      {leftElsewhere && !signingUp && (
+        <Notice tone="calm">You logged out in another window. What you have written and not sent is kept.</Notice>
+      )}
+      {!signingUp && service.message && (
+        <div className={styles.answer}>
+          <Notice>{service.message}</Notice>
+        </div>
+      )}
+      {signingUp && closed ? (
+        <Notice tone="calm">New accounts are closed here. Ask the administrator to add you.</Notice>
+      ) : !signingUp && service.codeAsked ? (
+        <CodeForm onDone={enter} onBack={service.forget} />
+      ) : (
+        <AccountForm key={mode} mode={mode} setupCodeRequired={setup.data?.setup_code_required ?? false} onDone={enter} />
+      )}
+      {!firstAccount && !service.codeAsked && <ServiceLogIn />}
+      {!signingUp && !service.codeAsked && (
         <p className={styles.other}>
-          {signingUp ? (
+          <Link to="/account/password/reset">Forgot your password?</Link>
+        </p>
+      )}
+      <p className={styles.other}>
+        {signingUp ? (
+          <>
+            Already have an account?{' '}
+            <Link to="/login" state={location.state}>
+              Log in
+            </Link>
+          </>
+        ) : (
+          !closed && (
             <>
-              Already have an account?{' '}
-              <Link to="/login" state={location.state}>
-                Log in
+              New here?{' '}
+              <Link to="/signup" state={location.state}>
+                Create an account
               </Link>
             </>
-          ) : (
-            !closed && (
-              <>
-                New here?{' '}
-                <Link to="/signup" state={location.state}>
-                  Create an account
-                </Link>
-              </>
-            )
-          )}
-        </p>
-      </div>
-    </main>
+          )
+        )}
+      </p>
+    </AuthCard>
   );
 }

@@ -17,7 +17,7 @@ const me = { id: 'u1', email: 'ada@example.org', display_name: '', is_staff: tru
 
 /** @param {Partial<import('../api/types.js').Setup>} setup */
 function given(setup) {
-  vi.mocked(account.fetchSetup).mockResolvedValue({ signup: 'open', first_account: false, setup_code_required: false, ...setup });
+  vi.mocked(account.fetchSetup).mockResolvedValue({ signup: 'open', first_account: false, setup_code_required: false, mail: false, ...setup });
 }
 /** @param {'login'|'signup'} mode @param {string} [address] */
 function show(mode, address = `/${mode}`) {

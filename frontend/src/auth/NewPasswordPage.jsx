@@ -1,14 +1,14 @@
 /** Where a link for a new password leads, handed over by an administrator or mailed: choose one, then log in. */
 import { useQuery } from '@tanstack/react-query';
-import { useEffect, useState } from 'react';
+import { useState } from 'react';
 import { Link, useNavigate, useParams } from 'react-router';
 
 import { fetchPasswordLink, setPasswordByLink } from '../api/access.js';
 import { asProblem } from '../api/problems.js';
 import { Button } from '../ui/Button.jsx';
 import { Field, Notice, useFocusOnError } from '../ui/Field.jsx';
-import { Quotes } from '../ui/Marks.jsx';
 import { showToast } from '../ui/toasts.jsx';
+import { AuthCard } from './AuthCard.jsx';
 import styles from './AuthPage.module.css';
 import { loadSession } from './session.js';
 
@@ -24,38 +24,27 @@ export default function NewPasswordPage() {
   const link = useQuery({ queryKey: ['password-link', key], queryFn: () => fetchPasswordLink(key), retry: false, gcTime: 0 });
   const [wornOut, setWornOut] = useState(false);
 
-  useEffect(() => {
-    document.title = 'New password · Verbatim';
-  }, []);
-
   const refused = link.isError ? asProblem(link.error) : null;
   const message = wornOut || (refused && isWornOut(refused)) ? WORN_OUT : refused?.message;
   return (
-    <main className={styles.page} id="main">
-      <div className={styles.card}>
-        <p className={styles.brand}>
-          <Quotes size={22} />
-          Verbatim
-        </p>
-        <h1>Choose a new password</h1>
-        {message ? (
+    <AuthCard heading="Choose a new password" title="New password">
+      {message ? (
+        <>
+          <p className={styles.lead}>Nothing was changed.</p>
+          <Notice>{message}</Notice>
+          <p className={styles.other}>
+            <Link to="/login">Log in</Link>
+          </p>
+        </>
+      ) : (
+        link.data && (
           <>
-            <p className={styles.lead}>Nothing was changed.</p>
-            <Notice>{message}</Notice>
-            <p className={styles.other}>
-              <Link to="/login">Log in</Link>
-            </p>
+            <p className={styles.lead}>For {link.data.email}. You are logged out everywhere, and log in with it.</p>
+            <NewPasswordForm linkKey={key} email={link.data.email} onWornOut={() => setWornOut(true)} />
           </>
-        ) : (
-          link.data && (
-            <>
-              <p className={styles.lead}>For {link.data.email}. You are logged out everywhere, and log in with it.</p>
-              <NewPasswordForm linkKey={key} email={link.data.email} onWornOut={() => setWornOut(true)} />
-            </>
-          )
-        )}
-      </div>
-    </main>
+        )
+      )}
+    </AuthCard>
   );
 }
 

@@ -14,7 +14,7 @@ VALUES = {
     "DATABASE_URL": "postgresql://verbatim:secret@db/verbatim",
     "DATABASE_OWNER_URL": "postgresql://owner:secret@db/verbatim",
     "MODEL_RUNNER_API_KEY": "key-of-the-runner",
-    "EMAIL_URL": "smtp://mail.example.org",
+    "EMAIL_URL": "smtp://verbatim%40example.org:secret@mail.example.org",
     "METRICS_TOKEN": "a-token-for-prometheus",
 }
 
@@ -34,7 +34,7 @@ def test_each_secret_may_stand_in_a_file_with_or_without_a_newline(tmp_path: Pat
     assert environment.database.owner_url == VALUES["DATABASE_OWNER_URL"]
     assert environment.database.runtime_role == "verbatim"
     assert environment.model_runners[0].api_key == VALUES["MODEL_RUNNER_API_KEY"]
-    assert environment.email_url == VALUES["EMAIL_URL"]
+    assert environment.mail.url == VALUES["EMAIL_URL"]
     assert environment.traffic.metrics_token == VALUES["METRICS_TOKEN"]
     assert {*VALUES, "AUDIT_SIGNING_KEY", "OIDC_CLIENT_SECRET"} == {*SECRET_SETTING_NAMES}
 

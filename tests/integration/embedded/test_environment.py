@@ -34,7 +34,7 @@ def test_without_settings_everything_has_its_documented_default() -> None:
     environment = load()
     assert (environment.host, environment.port) == ("127.0.0.1", 8000)
     assert environment.data_dir == REPOSITORY_ROOT / "var"
-    assert environment.database_url == environment.model_runner_url == environment.email_url == ""
+    assert environment.database_url == environment.model_runner_url == environment.mail.url == ""
     assert (environment.signup, environment.signup_rate, environment.login_rate) == ("open", "20/m", "30/m")
     assert environment.log_level == "INFO"
     assert (environment.web_workers, environment.model_call_workers, environment.projection_workers) == (

@@ -23,6 +23,7 @@ NEEDED = (
     "backend/__init__.py",
     "backend/config/__init__.py",
     "backend/config/access_settings.py",
+    "backend/config/mail_settings.py",
     "backend/config/audit_settings.py",
     "backend/config/builtin_settings.py",
     "backend/config/database_settings.py",
