@@ -75,6 +75,7 @@ def test_closed_sign_up_still_lets_the_first_one_in(
         "signup": "open",
         "first_account": True,
         "setup_code_required": False,
+        "mail": False,
     }
     assert new_visitor().sign_up("first@example.org").status_code == 200
     assert new_visitor().sign_up("second@example.org").status_code == 403

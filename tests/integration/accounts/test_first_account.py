@@ -52,6 +52,7 @@ def test_the_code_opens_the_door_once(new_visitor: Callable[[], Visitor], reache
         "signup": "closed",
         "first_account": False,
         "setup_code_required": False,
+        "mail": False,
     }
 
 
