@@ -72,9 +72,14 @@ def make(environment: Environment, folder: Path, progress: Progress) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Under another name until it is whole: nobody takes half of one for a backup.
     draft = folder / f".{DUMP}"
-    with _database(environment) as url, progress.step("Saving the database", "Saved"):
-        options = ("--format=custom", "--no-owner", "--no-privileges", f"--file={draft}")
-        _run(environment, "pg_dump", url, *options)
+    try:
+        with _database(environment) as url, progress.step("Saving the database", "Saved"):
+            options = ("--format=custom", "--no-owner", "--no-privileges", f"--file={draft}")
+            _run(environment, "pg_dump", url, *options)
+    except BaseException:
+        # The folder was empty, and the next try finds it so.
+        draft.unlink(missing_ok=True)
+        raise
     for name in KEYS:
         if (environment.data_dir / name).exists():
             shutil.copy2(environment.data_dir / name, folder / name)
@@ -94,15 +99,16 @@ def restore(environment: Environment, folder: Path, progress: Progress) -> None:
     _check_keys(environment.data_dir, folder)
     with _database(environment) as url:
         _check_empty(url)
+        # Before the database, so that whatever goes wrong can be tried again.
+        for name in KEYS:
+            if (folder / name).exists() and not (environment.data_dir / name).exists():
+                shutil.copy2(folder / name, environment.data_dir / name)
+                (environment.data_dir / name).chmod(0o600)
         with progress.step("Bringing the database back", "It is back"):
             options = ("--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction")
             _run(environment, "pg_restore", url, *options, str(folder / DUMP))
         with psycopg.connect(url, autocommit=True) as connection:
             row = connection.execute("SELECT count(*) FROM events").fetchone()
-    for name in KEYS:
-        if (folder / name).exists() and not (environment.data_dir / name).exists():
-            shutil.copy2(folder / name, environment.data_dir / name)
-            (environment.data_dir / name).chmod(0o600)
     progress.say(f"{row[0] if row else 0:,} events are back. Now: make run, then make verify.")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -96,7 +97,15 @@ def test_a_backup_is_brought_back_into_another_installation(
     assert {path.stat().st_mode & 0o077 for path in folder.iterdir() if path.name != "database.dump"} == {0}
     go_on()  # what comes after a backup is not in it
     runner = {"MODEL_RUNNER_URL": own_runner.url, "MODEL_RUNNER_MODEL": MODEL_ID}
-    with prepared_stack(brought_back(folder), runner) as stack:
+    damaged = Path(shutil.copytree(folder, folder.with_name("damaged")))
+    os.truncate(damaged / "database.dump", (damaged / "database.dump").stat().st_size * 9 // 10)
+
+    def at_the_second_try(data_dir: Path) -> None:
+        told = backup("restore", damaged, DATA_DIR=str(data_dir))
+        assert (told.returncode, "pg_restore ended with 1" in told.stderr) == (2, True), told.stderr
+        brought_back(folder)(data_dir)
+
+    with prepared_stack(at_the_second_try, runner) as stack:
         assert_is_back(stack, email, conversation_id, transcript)
         again = backup("restore", folder, DATA_DIR=str(stack.data_dir))
         assert (again.returncode, "nothing is written over it" in again.stderr) == (2, True)
