@@ -110,7 +110,7 @@ async def _stream(
                     return
                 ask_again_at = loop.time() + ASK_AGAIN_S
             yield frame
-    except (DatabaseError, LiveUnavailable) as error:
+    except (DatabaseError, PersistenceError, LiveUnavailable) as error:
         # The answer has begun, so all that is left is to end it; the browser resumes from its cursor.
         logger.warning("A live stream ended because the database was away: %s", error)
     finally:

@@ -48,7 +48,7 @@ class LiveFeed:
         self._replies: dict[UUID, UUID | None] = {}
 
     async def frames(self, cursor: Cursor | None, *, reset: bool) -> AsyncIterator[bytes]:
-        """Bytes to send, until the server stops or the client is too slow. Raises django.db.Error.
+        """Bytes to send, until the server stops or the client is too slow. Raises django.db.Error, PersistenceError.
 
         cursor: what the client has seen; None for one that has just come. reset: what it has seen is of
         no use; it is told to fetch everything again, and gets what happens from now on.
@@ -125,7 +125,7 @@ class LiveFeed:
         if self._conversation_id is None:
             return
         pending = await self._read_when_built(
-            live_source.pending_calls, self._conversation_id, self._owner_id
+            live_source.pending_calls, self._conversation_id, self._owner_id, self._position
         )
         for call_id, reply_id in pending or ():
             if call_id not in self._seen:

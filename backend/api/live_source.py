@@ -110,11 +110,23 @@ def owns(conversation_id: UUID, owner_id: UUID) -> bool:
     return found is not None
 
 
-def pending_calls(conversation_id: UUID, owner_id: UUID) -> tuple[tuple[UUID, UUID], ...]:
-    """(call id, reply id) of the replies being written in this conversation. Raises tracking.Rebuilding."""
-    with tracking.snapshot("transcript"):
+def pending_calls(conversation_id: UUID, owner_id: UUID, position: int) -> tuple[tuple[UUID, UUID], ...]:
+    """(call id, reply id) of the replies being written in this conversation. Raises tracking.Rebuilding.
+
+    position: what the client has seen. Read tables may fall behind it, since their commits do not wait for the disk
+    and the database can lose its power; then the events say which replies have ended.
+    """
+    with tracking.snapshot("transcript") as snapshot:
         replies = transcript.pending_replies(conversation_id=conversation_id, owner_id=owner_id)
-    return tuple((reply.call_id, reply.id) for reply in replies if reply.call_id is not None)
+    calls = tuple((reply.call_id, reply.id) for reply in replies if reply.call_id is not None)
+    return calls if snapshot.position >= position else tuple(call for call in calls if _goes_on(call[0]))
+
+
+def _goes_on(call_id: UUID) -> bool:
+    try:
+        return not bootstrap.event_store().read_call(call_id).is_final
+    except UnknownModelCall:
+        return False
 
 
 def reply_of_call(call_id: UUID, conversation_id: UUID, owner_id: UUID) -> UUID | None:

@@ -161,3 +161,24 @@ def test_chunks_come_before_any_read_model_knows_of_the_call(
     assert words_of(browser, call_id) == [(0, "Hi"), (1, " there")]
     assert words_of(again, call_id) == [(2, "!")], "what was seen before the cut does not come twice"
     assert not somebody_else.of("chunk")
+
+
+def test_a_reply_whose_end_was_seen_is_not_told_again_where_read_tables_have_fallen_behind(
+    ann: Person, worker: StandInWorker, listen: Callable[..., Browser], fresh_database: str
+) -> None:
+    """As after a power cut: what was projected last is gone, and the client has seen it."""
+    with projecting(fresh_database):
+        conversation = ann.start()
+        sent = ann.send(conversation["id"], "Hello")
+        worker.start(sent["call_id"])
+        worker.chunk(sent["call_id"], sent["reply_id"], "Hi")
+        pending = ann.get(f"/api/conversations/{conversation['id']}/transcript/", after=sent["position"])
+        assert pending["results"][-1]["outcome"] == "pending"
+    seen = worker.finish(sent["call_id"], "Hi")
+    with listen(ann, cursor=seen, conversation=conversation["id"]) as browser:
+        browser.wait_for(bool)
+        with projecting(fresh_database):
+            ann.command("PATCH", f"/api/conversations/{conversation['id']}/", {"title": "Later"}, status=200)
+            browser.wait_for(lambda frames: bool(browser.of("change")))
+    assert not browser.of("chunk")
+    assert not browser.of("call")
