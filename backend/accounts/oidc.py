@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from allauth.account.models import EmailAddress
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
-from allauth.socialaccount.models import SocialApp, SocialLogin
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialLogin
 from allauth.socialaccount.providers.base.constants import AuthProcess
 from allauth.socialaccount.providers.base.provider import Provider
 from allauth.socialaccount.providers.oauth2.client import OAuth2Error
@@ -115,6 +115,9 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
     def get_provider(
         self, request: HttpRequest, provider: str, client_id: str | None = None
     ) -> SignOnProvider:
+        if settings.OIDC is None:
+            # Links of people outlast the settings: they can still be looked at and taken off.
+            return SignOnProvider(request, app=_former(provider))
         return SignOnProvider(request, app=super().get_provider(request, provider, client_id).app)
 
     def list_providers(self, request: HttpRequest) -> list[Provider]:
@@ -177,6 +180,15 @@ def _oidc() -> Any:
     return settings.OIDC
 
 
+def _former(provider_id: str) -> SocialApp:
+    return SocialApp(
+        provider=OpenIDConnectProvider.id,
+        provider_id=provider_id,
+        name="Not set up any more",
+        settings={"server_url": ""},
+    )
+
+
 def _is_taken(email: str) -> bool:
     return (
         User.objects.filter(email__iexact=email).exists()
@@ -191,9 +203,9 @@ def _address_of(sociallogin: SocialLogin) -> str:
 def _take_over_by_email(sociallogin: SocialLogin) -> None:
     """The service vouches for an address under which somebody has an account here, and is believed (the settings).
 
-    Whoever made that account without showing that the address is theirs must not stay in it; allauth takes their
-    password away. From now on the address counts as verified. Raises EmailTaken where it is only a further address of
-    that account: anybody may have noted it there.
+    Whoever made that account without showing that the address is theirs must not stay in it, nor come back: their
+    password goes, and what they have connected and noted there. From now on the address counts as verified. Raises
+    EmailTaken where it is only a further address of that account: anybody may have noted it there.
     """
     person = sociallogin.user
     assert isinstance(person, User), "allauth has found an account"
@@ -208,7 +220,10 @@ def _take_over_by_email(sociallogin: SocialLogin) -> None:
         end_access(person)
         person.set_unusable_password()
         person.save(update_fields=["password", "session_generation"])
-        EmailAddress.objects.filter(pk=address.pk).update(verified=True)
+        SocialAccount.objects.filter(user=person).delete()
+        # A mail that resets the password goes to any address of an account.
+        EmailAddress.objects.filter(user=person).exclude(pk=address.pk).delete()
+        EmailAddress.objects.filter(pk=address.pk).update(verified=True, primary=True)
 
 
 def callback(request: HttpRequest) -> HttpResponse:

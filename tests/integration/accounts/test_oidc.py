@@ -141,6 +141,32 @@ def test_where_addresses_are_trusted_the_service_wins_over_whoever_signed_up_wit
     assert new_visitor().log_in("grace@example.org").status_code == 400, "and their password is worth nothing"
 
 
+def test_who_signed_up_with_somebody_else_s_address_has_left_no_other_way_in(
+    local: Visitor, service: OidcProvider, configure: Callable[..., None], new_visitor: Callable[[], Visitor]
+) -> None:
+    from allauth.account.models import EmailAddress
+
+    configure(link_by_email=True)
+    mallory = {"sub": "m-1", "name": "Mallory", "email": "mallory@example.org", "email_verified": True}
+    service.claims = dict(mallory)
+    reauthenticate(local)
+    assert sign_on(local, "connect") == ""
+    whose = User.objects.get(email__iexact="grace@example.org")
+    EmailAddress.objects.create(user=whose, email="mallory2@example.org", verified=True, primary=False)
+
+    service.claims = dict(GRACE)
+    grace = new_visitor()
+    assert sign_on(grace) == ""
+    assert grace.me().json()["id"] == str(whose.pk)
+
+    service.claims = dict(mallory)
+    back = new_visitor()
+    assert sign_on(back) == ""
+    assert back.me().json()["id"] != str(whose.pk)
+    addresses = EmailAddress.objects.filter(user=whose).values_list("email", "verified", "primary")
+    assert list(addresses) == [("grace@example.org", True, True)]
+
+
 def test_an_address_that_was_verified_here_keeps_its_password(
     local: Visitor, configure: Callable[..., None], new_visitor: Callable[[], Visitor]
 ) -> None:

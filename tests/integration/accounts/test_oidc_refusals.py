@@ -10,6 +10,7 @@ import pytest
 from backend.accounts.models import ApiToken, User
 from tests.integration.accounts.conftest import GRACE, PREFIX, Visitor
 from tests.integration.accounts.oidc_support import CALLBACK, begin, come_back, sign_on
+from tests.integration.accounts.test_second_factor import reauthenticate
 from tests.support.oidc_provider import CLIENT_SECRET, OidcProvider, running_oidc_provider
 
 
@@ -137,3 +138,19 @@ def test_other_sites_and_programs_cannot_begin_it(admin: Visitor, new_visitor: C
     )
     assert (program.status_code, program.json()["code"]) == (403, "session_required")
     assert admin.send("POST", "/api/sign-on/", {"process": "redirect"}).status_code == 400
+
+
+def test_who_has_connected_it_can_still_look_and_take_it_off_once_it_is_not_set_up_any_more(
+    admin: Visitor, settings: Any, new_visitor: Callable[[], Visitor]
+) -> None:
+    reauthenticate(admin)
+    assert sign_on(admin, "connect") == ""
+    settings.OIDC = None
+    settings.SOCIALACCOUNT_PROVIDERS = {}
+
+    answer = admin.client.get(f"{PREFIX}/account/providers")
+    assert answer.status_code == 200
+    (linked,) = answer.json()["data"]
+    body = {"provider": "oidc", "account": linked["uid"]}
+    assert admin.send("DELETE", f"{PREFIX}/account/providers", body).json()["data"] == []
+    assert admin.client.get(f"{PREFIX}/config").json()["data"]["socialaccount"]["providers"] == []
