@@ -35,6 +35,8 @@ from backend.embedded.progress import Progress
 DUMP: Final = "database.dump"
 # Who signs sessions and second factors, and who signs the transparency log.
 KEYS: Final = ("secret_key", "audit_signing_key")
+# From this version on, pg_restore begins with a setting that older servers refuse.
+_NEW_WORDS: Final = 17
 _NO_KEY: Final = "-" * SHORTEST_SECRET_KEY
 CANNOT: Final = 2
 FAILED: Final = 1
@@ -60,7 +62,7 @@ def main(arguments: list[str]) -> int:
         progress.warn(getattr(error, "message", str(error)))
         return CANNOT
     except OSError as error:
-        progress.warn(f"{error.filename} cannot be used: {error.strerror}.")
+        progress.warn(f"{error.filename or options.folder} cannot be used: {error.strerror}.")
         return FAILED
     return 0
 
@@ -70,21 +72,29 @@ def make(environment: Environment, folder: Path, progress: Progress) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise BackupError(f"{folder} is there already. Name a folder that is not, so that no backup is lost.")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # Under another name until it is whole: nobody takes half of one for a backup.
+    # Under another name until it is whole: nobody takes half of one for a backup. The folder may be open to others.
     draft = folder / f".{DUMP}"
     try:
+        draft.touch(mode=0o600)
         with _database(environment) as url, progress.step("Saving the database", "Saved"):
             options = ("--format=custom", "--no-owner", "--no-privileges", f"--file={draft}")
-            _run(environment, "pg_dump", url, *options)
+            written_by = _run(environment, "pg_dump", url, *options)
+            server = _server_version(url)
+        for name in KEYS:
+            if (environment.data_dir / name).exists():
+                shutil.copy2(environment.data_dir / name, folder / name)
+                (folder / name).chmod(0o600)
     except BaseException:
         # The folder was empty, and the next try finds it so.
-        draft.unlink(missing_ok=True)
+        for name in (draft.name, *KEYS):
+            (folder / name).unlink(missing_ok=True)
         raise
-    for name in KEYS:
-        if (environment.data_dir / name).exists():
-            shutil.copy2(environment.data_dir / name, folder / name)
-            (folder / name).chmod(0o600)
     draft.replace(folder / DUMP)
+    if server < _NEW_WORDS <= written_by:
+        progress.warn(
+            f"It was written by pg_dump {written_by} and cannot go back into PostgreSQL {server}, only into {_NEW_WORDS} or newer. "
+            f"Install PostgreSQL's client programs of version {server}, and make another."
+        )
     size = sum(path.stat().st_size for path in folder.iterdir())
     progress.say(
         f"{folder}: {size:,} bytes. It holds everything that was said, and keys: keep it as you keep those."
@@ -144,13 +154,14 @@ def _check_keys(data_dir: Path, folder: Path) -> None:
             )
 
 
-def _run(environment: Environment, program: str, url: str, *arguments: str) -> None:
-    """One of PostgreSQL's programs on this database. Raises BackupError with its last line."""
+def _run(environment: Environment, program: str, url: str, *arguments: str) -> int:
+    """One of PostgreSQL's programs on this database; answers its version. Raises BackupError with the first line it said."""
     parts = {name: str(value) for name, value in conninfo_to_dict(url).items() if value is not None}
     # Everybody on the machine can read a command line.
     password = parts.pop("password", "")
     place = make_conninfo("", **parts)
-    command = [_program(environment, program), f"--dbname={place}", *arguments]
+    found = _program(environment, program, _server_version(url))
+    command = [found, f"--dbname={place}", *arguments]
     kept = {**os.environ, **({"PGPASSWORD": password} if password else {})}
     result = subprocess.run(command, env=kept, capture_output=True, text=True, check=False)
     if result.returncode != 0:
@@ -158,16 +169,23 @@ def _run(environment: Environment, program: str, url: str, *arguments: str) -> N
         raise BackupError(
             f"{program} ended with {result.returncode}: {said[0] if said else 'it said nothing'}"
         )
+    return next(iter(_version(found)), 0)
 
 
-def _program(environment: Environment, name: str) -> str:
-    """The newest there is, embedded or the system's: it reads what older ones wrote, and speaks to older servers."""
+def _server_version(url: str) -> int:
+    with psycopg.connect(url) as connection:
+        return connection.info.server_version // 10_000
+
+
+def _program(environment: Environment, name: str, server: int) -> str:
+    """Of those that are not older than the server, embedded or the system's, the oldest: newer ones say what it does not know."""
     found = [path for path in (shutil.which(name), _embedded(environment, name)) if path]
     if not found:
         raise BackupError(
             f"{name} is not installed here. Install PostgreSQL's client programs, of the server's version or newer."
         )
-    return max(found, key=_version)
+    fitting = [path for path in found if _version(path) >= (server,)]
+    return min(fitting, key=_version) if fitting else max(found, key=_version)
 
 
 def _embedded(environment: Environment, name: str) -> str | None:
