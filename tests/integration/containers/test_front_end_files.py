@@ -24,3 +24,10 @@ def test_every_place_that_adds_a_header_adds_the_security_headers_too() -> None:
     adding = [block for block in blocks if "add_header" in block]
     assert len(adding) >= 5
     assert [block for block in adding if "security-headers.conf" not in block] == []
+
+
+def test_no_log_quotes_a_request() -> None:
+    """Lines of a lower level end with `request: "GET /api/search/?q=…"`."""
+    assert re.findall(r"^\s*error_log (.*);$", (NGINX / "nginx.conf").read_text(), re.MULTILINE) == [
+        "/dev/stderr crit"
+    ]
