@@ -24,7 +24,9 @@ def main(arguments: list[str]) -> int:
     if problems:
         print("\n".join(problems), file=sys.stderr)
         return 2
-    return run([*arguments, *runner_arguments(settings, raw.get("MODEL_RUNNER_MODEL", ""))])
+    # With another runner's address, the model that is named is that one's, and others wait for this one to be well.
+    first = "" if raw.get("MODEL_RUNNER_URL") else raw.get("MODEL_RUNNER_MODEL", "")
+    return run([*arguments, *runner_arguments(settings, first)])
 
 
 if __name__ == "__main__":

@@ -15,4 +15,8 @@ def test_the_runner_gets_its_own_settings_and_no_secret() -> None:
     ]
     runner = services["model-runner"]
     assert "env_file" not in runner
-    assert set(runner["environment"]) == {*BUILTIN_SETTING_NAMES, "MODEL_RUNNER_MODEL"}
+    assert set(runner["environment"]) == {
+        *BUILTIN_SETTING_NAMES,
+        "MODEL_RUNNER_URL",
+        "MODEL_RUNNER_MODEL",
+    }
