@@ -312,10 +312,11 @@ class ClaimLost(Exception):
 
 @dataclass(frozen=True)
 class RecordedEvent:
-    """An event with its place in the whole store."""
+    """An event with its place in the whole store. topic: as stored, while `event` may have been brought into a newer form."""
 
     position: int
     event: VerbatimEvent
+    topic: str
 
 
 @dataclass(frozen=True)

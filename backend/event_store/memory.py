@@ -103,7 +103,7 @@ class InMemoryEventStore:
         """As EventReader.read_after of the real store."""
         stored = self._log[position : position + limit]
         return [
-            RecordedEvent(place, self._mapper.to_domain_event(event))
+            RecordedEvent(place, self._mapper.to_domain_event(event), event.topic)
             for place, event in enumerate(stored, start=position + 1)
         ]
 

@@ -58,7 +58,9 @@ class EventReader:
         rows = self._connect().execute(_READ_AFTER, (position, limit)).fetchall()
         return [
             RecordedEvent(
-                found, self._mapper.to_domain_event(StoredEvent(stream_id, version, topic, bytes(state)))
+                found,
+                self._mapper.to_domain_event(StoredEvent(stream_id, version, topic, bytes(state))),
+                topic,
             )
             for found, stream_id, version, topic, state in rows
         ]

@@ -60,6 +60,7 @@ class ModelCallsProjector(Projector):
         self._rows: dict[UUID, ModelCallRow] = ModelCallRow.objects.in_bulk(
             stream_ids(batch, e.ModelCallEvent)
         )
+        self._topics = {recorded.position: recorded.topic for recorded in batch}
         self._changed: set[UUID] = set()
         self._figures = Changes()
 
@@ -76,7 +77,10 @@ class ModelCallsProjector(Projector):
         self._figures.add(row)
         row.version = event.originator_version
         entry = EventEntry(
-            version=event.originator_version, topic=event.TOPIC, position=position, at=_text(event.timestamp)
+            version=event.originator_version,
+            topic=self._topics[position],
+            position=position,
+            at=_text(event.timestamp),
         )
         row.events = [*row.events, entry]
         self._changed.add(event.originator_id)

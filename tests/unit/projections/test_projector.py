@@ -41,7 +41,7 @@ NOW = datetime.now(UTC)
 def recorded(position: int, event_class: type[e.VerbatimEvent], **fields: object) -> RecordedEvent:
     event = object.__new__(event_class)
     event.__dict__.update({"originator_id": UUID(int=1), "originator_version": position, **fields})
-    return RecordedEvent(position, event)
+    return RecordedEvent(position, event, event.TOPIC)
 
 
 def test_each_event_goes_to_the_method_of_its_closest_class_and_unknown_ones_to_none() -> None:
