@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
+import pytest
 import yaml
 
 from backend.config.builtin_settings import BUILTIN_SETTING_NAMES
@@ -20,3 +24,11 @@ def test_the_runner_gets_its_own_settings_and_no_secret() -> None:
         "MODEL_RUNNER_URL",
         "MODEL_RUNNER_MODEL",
     }
+
+
+def test_what_the_documentation_scales_to_finds_connections(services: Any) -> None:
+    """docs/containers.md: --scale web=2 --scale model-calls=3. docs/operations.md: up to 32 and 16 connections each."""
+    found = re.search(r"max_connections=(\d+)", " ".join(services["postgres"]["command"]))
+    web, model_calls, projections = 2, 3, 1
+    assert found is not None
+    assert int(found[1]) > web * 32 + (model_calls + projections) * 16
