@@ -12,18 +12,17 @@ from backend.config.builtin_settings import BUILTIN_SETTING_NAMES
 from backend.config.environment import REPOSITORY_ROOT
 
 
-def test_the_runner_gets_its_own_settings_and_no_secret() -> None:
+@pytest.fixture
+def services() -> Any:
+    return yaml.safe_load((REPOSITORY_ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
+
+
+def test_the_runner_gets_its_own_settings_and_no_secret(services: Any) -> None:
     """It reads files of models from anywhere; a whole `.env` would hand it SECRET_KEY and the like."""
-    services = yaml.safe_load((REPOSITORY_ROOT / "docker-compose.yml").read_text(encoding="utf-8"))[
-        "services"
-    ]
     runner = services["model-runner"]
     assert "env_file" not in runner
-    assert set(runner["environment"]) == {
-        *BUILTIN_SETTING_NAMES,
-        "MODEL_RUNNER_URL",
-        "MODEL_RUNNER_MODEL",
-    }
+    own = {*BUILTIN_SETTING_NAMES, "MODEL_RUNNER_URL", "MODEL_RUNNER_MODEL"}
+    assert set(runner["environment"]) == own
 
 
 def test_what_the_documentation_scales_to_finds_connections(services: Any) -> None:
