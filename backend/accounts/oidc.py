@@ -25,6 +25,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
+from requests import RequestException
 
 from backend.accounts.models import User
 from backend.accounts.people import end_access
@@ -35,6 +36,7 @@ logger = logging.getLogger(__name__)
 PROVIDER_ID: Final = "oidc"
 _KEPT_CLAIMS: Final = ("sub", "name", "email")
 _NAME_LIMIT: Final = 150
+_NEEDED: Final = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 
 
 class EmailTaken(ValidationError):
@@ -48,7 +50,12 @@ class SignOnAdapter(OpenIDConnectOAuth2Adapter):
     @property
     def openid_config(self) -> dict[str, Any]:
         """What the service tells about itself. Raises OAuth2Error where it is another one than in the settings."""
-        config: dict[str, Any] = super().openid_config
+        try:
+            config: dict[str, Any] = super().openid_config
+        except AttributeError as error:
+            raise OAuth2Error("The service tells no object about itself.") from error
+        if not all(isinstance(config.get(name), str) for name in _NEEDED):
+            raise OAuth2Error(f"The service does not tell all of {', '.join(_NEEDED)}.")
         expected: str = _oidc().server_url
         if str(config.get("issuer", "")).rstrip("/") != expected:
             raise OAuth2Error(
@@ -73,6 +80,26 @@ class SignOnAdapter(OpenIDConnectOAuth2Adapter):
         self.did_fetch_access_token = False  # has the signature checked, wherever the token came from
         decoded: dict[str, Any] = super()._decode_id_token(app, id_token)
         return decoded
+
+
+class _OnTheWayBack(SignOnAdapter):
+    """The library asks the service who it is before it begins to look after errors; this one's error waits until then."""
+
+    _trouble: Exception | None = None
+
+    def get_client(self, request: HttpRequest, app: SocialApp) -> Any:
+        try:
+            return super().get_client(request, app)
+        except (RequestException, OAuth2Error) as error:
+            self._trouble = error
+            return None
+
+    def get_access_token_data(
+        self, request: HttpRequest, app: SocialApp, client: Any, pkce_code_verifier: Any = None
+    ) -> Any:
+        if self._trouble is not None:
+            raise self._trouble
+        return super().get_access_token_data(request, app, client, pkce_code_verifier)
 
 
 class SignOnProvider(OpenIDConnectProvider):
@@ -230,5 +257,5 @@ def callback(request: HttpRequest) -> HttpResponse:
     """Where the service sends people back to: `/accounts/oidc/login/callback/`. It always leads on to a page."""
     if settings.OIDC is None:
         raise Http404
-    answer: HttpResponse = OAuth2CallbackView.adapter_view(SignOnAdapter(request, PROVIDER_ID))(request)
+    answer: HttpResponse = OAuth2CallbackView.adapter_view(_OnTheWayBack(request, PROVIDER_ID))(request)
     return answer

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+import requests
 
 from backend.accounts.models import ApiToken, User
 from tests.integration.accounts.conftest import GRACE, PREFIX, Visitor
@@ -154,3 +156,32 @@ def test_who_has_connected_it_can_still_look_and_take_it_off_once_it_is_not_set_
     body = {"provider": "oidc", "account": linked["uid"]}
     assert admin.send("DELETE", f"{PREFIX}/account/providers", body).json()["data"] == []
     assert admin.client.get(f"{PREFIX}/config").json()["data"]["socialaccount"]["providers"] == []
+
+
+@pytest.mark.parametrize("discovery", ["away", "of another service", "no object", "without a token endpoint"])
+def test_a_service_that_is_away_when_people_come_back_leads_to_a_page_too(
+    discovery: str,
+    admin: Visitor,
+    service: OidcProvider,
+    new_visitor: Callable[[], Visitor],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    visitor = new_visitor()
+    begun = begin(visitor)
+    sent = requests.get(begun.json()["url"], allow_redirects=False, timeout=10)
+    told = {**service.discovery()}
+    match discovery:
+        case "away":
+            monkeypatch.setattr(service, "discovery", lambda: None)
+        case "no object":
+            monkeypatch.setattr(service, "discovery", lambda: ["nothing"])
+        case "of another service":
+            monkeypatch.setattr(service, "issuer_told", "https://elsewhere.example.org")
+        case _:
+            monkeypatch.setattr(
+                service, "discovery", lambda: {name: told[name] for name in told if name != "token_endpoint"}
+            )
+    back = urlsplit(sent.headers["Location"])
+    answer = visitor.client.get(f"{back.path}?{back.query}")
+    assert answer.status_code == 302
+    assert "/login?from=service&error=unknown" in answer.headers["Location"]
