@@ -283,11 +283,12 @@ LOGGING = {
         "plain": {"()": "backend.logs.format.PlainFormatter"},
         "json": {"()": "backend.logs.format.JsonFormatter"},
     },
+    "filters": {"failures_only": {"()": "backend.logs.requests.FailuresOnly"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": ENVIRONMENT.log_format}},
     "root": {"handlers": ["stderr"], "level": ENVIRONMENT.log_level},
     "loggers": {
         # There is one line for each request already (backend.logs.requests), which says how it was answered.
-        "django.request": {"level": "ERROR"},
+        "django.request": {"level": "ERROR", "filters": ["failures_only"]},
         "httpx": {"level": "WARNING"},
         "httpcore": {"level": "WARNING"},
     },

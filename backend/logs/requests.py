@@ -82,6 +82,20 @@ async def _answer(
         )  # fmt: skip
 
 
+class FailuresOnly(logging.Filter):
+    """Of what Django says of requests, faults only, and their paths as here: it tells each 5xx with the whole path."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not record.exc_info:
+            return False
+        if isinstance(record.args, tuple):
+            record.args = tuple(
+                _shown(each) if isinstance(each, str) and each.startswith("/") else each
+                for each in record.args
+            )
+        return True
+
+
 def _given(scope: Scope) -> str:
     for name, value in scope["headers"]:
         if name == HEADER and _GIVEN_ID.fullmatch(value):

@@ -10,7 +10,7 @@ import pytest
 
 from backend.logs.context import known_ids, note
 from backend.logs.format import FIELDS
-from backend.logs.requests import Receive, Scope, Send, logged
+from backend.logs.requests import FailuresOnly, Receive, Scope, Send, logged
 
 CALL = "0b6f2c3e-6c1a-4f2e-9a54-0a6f3f6c7a11"
 
@@ -117,3 +117,20 @@ def test_ids_in_the_path_are_known_to_everything_below() -> None:
     ask(f"/api/model-calls/{CALL}/cancel/", application=looking)
     assert known[0]["call_id"] == CALL
     assert known_ids() == {}
+
+
+def test_what_django_says_of_a_failed_request_holds_no_key() -> None:
+    """It names the whole path of each answer of 5xx; a page's may be the address that resets a password."""
+    key = "/account/password/reset/key/1-secret"
+
+    def said(reason: str, path: str, error: Exception | None) -> logging.LogRecord:
+        exc_info = (type(error), error, None) if error else None
+        return logging.LogRecord("django.request", logging.ERROR, "", 0, "%s: %s", (reason, path), exc_info)
+
+    fault = said("Internal Server Error", key, ValueError())
+    assert FailuresOnly().filter(fault)
+    assert fault.getMessage() == "Internal Server Error: /account/..."
+    of_the_interface = said("Internal Server Error", "/api/me/", ValueError())
+    assert FailuresOnly().filter(of_the_interface)
+    assert of_the_interface.getMessage() == "Internal Server Error: /api/me/"
+    assert not FailuresOnly().filter(said("Service Unavailable", key, None)), "its own line says it"
