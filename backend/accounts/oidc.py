@@ -12,6 +12,7 @@ import logging
 from typing import Any, Final
 
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialAccount, SocialApp, SocialLogin
 from allauth.socialaccount.providers.base.constants import AuthProcess
@@ -248,6 +249,8 @@ def _take_over_by_email(sociallogin: SocialLogin) -> None:
         person.set_unusable_password()
         person.save(update_fields=["password", "session_generation"])
         SocialAccount.objects.filter(user=person).delete()
+        # Their second factor would keep the owner out.
+        Authenticator.objects.filter(user=person).delete()
         # A mail that resets the password goes to any address of an account.
         EmailAddress.objects.filter(user=person).exclude(pk=address.pk).delete()
         EmailAddress.objects.filter(pk=address.pk).update(verified=True, primary=True)

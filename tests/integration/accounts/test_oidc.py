@@ -145,6 +145,7 @@ def test_who_signed_up_with_somebody_else_s_address_has_left_no_other_way_in(
     local: Visitor, service: OidcProvider, configure: Callable[..., None], new_visitor: Callable[[], Visitor]
 ) -> None:
     from allauth.account.models import EmailAddress
+    from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 
     configure(link_by_email=True)
     mallory = {"sub": "m-1", "name": "Mallory", "email": "mallory@example.org", "email_verified": True}
@@ -153,6 +154,7 @@ def test_who_signed_up_with_somebody_else_s_address_has_left_no_other_way_in(
     assert sign_on(local, "connect") == ""
     whose = User.objects.get(email__iexact="grace@example.org")
     EmailAddress.objects.create(user=whose, email="mallory2@example.org", verified=True, primary=False)
+    TOTP.activate(whose, generate_totp_secret())
 
     service.claims = dict(GRACE)
     grace = new_visitor()
