@@ -80,10 +80,7 @@ def make(environment: Environment, folder: Path, progress: Progress) -> None:
             options = ("--format=custom", "--no-owner", "--no-privileges", f"--file={draft}")
             written_by = _run(environment, "pg_dump", url, *options)
             server = _server_version(url)
-        for name in KEYS:
-            if (environment.data_dir / name).exists():
-                shutil.copy2(environment.data_dir / name, folder / name)
-                (folder / name).chmod(0o600)
+        _copy_keys(environment.data_dir, folder)
     except BaseException:
         # The folder was empty, and the next try finds it so.
         for name in (draft.name, *KEYS):
@@ -110,10 +107,7 @@ def restore(environment: Environment, folder: Path, progress: Progress) -> None:
     with _database(environment) as url:
         _check_empty(url)
         # Before the database, so that whatever goes wrong can be tried again.
-        for name in KEYS:
-            if (folder / name).exists() and not (environment.data_dir / name).exists():
-                shutil.copy2(folder / name, environment.data_dir / name)
-                (environment.data_dir / name).chmod(0o600)
+        _copy_keys(folder, environment.data_dir)
         with progress.step("Bringing the database back", "It is back"):
             options = ("--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction")
             _run(environment, "pg_restore", url, *options, str(folder / DUMP))
@@ -152,6 +146,14 @@ def _check_keys(data_dir: Path, folder: Path) -> None:
                 f"{mine} is another key than the backup's. Put one of the two away: with another secret_key all sessions and second "
                 "factors end, with another audit_signing_key the log goes on under a new name."
             )
+
+
+def _copy_keys(source: Path, target: Path) -> None:
+    """Those that are there, readable by their owner only; one that the target has already stays."""
+    for name in KEYS:
+        if (source / name).exists() and not (target / name).exists():
+            shutil.copy2(source / name, target / name)
+            (target / name).chmod(0o600)
 
 
 def _run(environment: Environment, program: str, url: str, *arguments: str) -> int:
