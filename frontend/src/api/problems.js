@@ -104,3 +104,12 @@ export function asProblem(error) {
     message: `Something unexpected happened in the page: ${error instanceof Error ? error.message : String(error)}`,
   });
 }
+
+/**
+ * What to say of a refusal, with how long to wait where there were too many tries.
+ * @param {Problem} problem
+ */
+export function messageWithWait(problem) {
+  const wait = problem.status === 429 && problem.retryAfterSeconds ? ` Try again in ${problem.retryAfterSeconds} s.` : '';
+  return problem.message + wait;
+}

@@ -2,7 +2,7 @@
 import { useState } from 'react';
 
 import { fetchMe, logIn, signUp } from '../api/account.js';
-import { Problem, asProblem } from '../api/problems.js';
+import { Problem, asProblem, messageWithWait } from '../api/problems.js';
 import { Button } from '../ui/Button.jsx';
 import { Field, Notice, useFocusOnError } from '../ui/Field.jsx';
 import styles from './AuthPage.module.css';
@@ -72,10 +72,9 @@ export function AccountForm({ mode, setupCodeRequired = false, email = '', onDon
   if (codeAsked) return <CodeForm onDone={onDone} onBack={() => setCodeAsked(false)} />;
   const errors = problem?.fields ?? {};
   const shownBesideField = ['email', 'password', 'setup_code'].some((name) => errors[name]);
-  const wait = problem?.status === 429 && problem.retryAfterSeconds ? ` Try again in ${problem.retryAfterSeconds} s.` : '';
   return (
     <form ref={formRef} className={styles.form} onSubmit={(event) => void onSubmit(event)}>
-      {problem && !shownBesideField && problem.code !== 'verify_email' && <Notice>{problem.message + wait}</Notice>}
+      {problem && !shownBesideField && problem.code !== 'verify_email' && <Notice>{messageWithWait(problem)}</Notice>}
       {problem?.code === 'verify_email' && (
         <div role="status">
           <Notice tone="calm">{problem.message}</Notice>

@@ -5,7 +5,7 @@ import { Link } from 'react-router';
 
 import { requestPasswordLink } from '../api/access.js';
 import { fetchSetup } from '../api/account.js';
-import { asProblem } from '../api/problems.js';
+import { asProblem, messageWithWait } from '../api/problems.js';
 import { keys } from '../app/cache.js';
 import { Button } from '../ui/Button.jsx';
 import { Field, Notice, useFocusOnError } from '../ui/Field.jsx';
@@ -54,12 +54,11 @@ function RequestForm() {
     }
   };
 
-  const wait = problem?.status === 429 && problem.retryAfterSeconds ? ` Try again in ${problem.retryAfterSeconds} s.` : '';
   return (
     <>
       <p className={styles.lead}>We send you a link with which you choose a new one.</p>
       <form ref={formRef} className={styles.form} onSubmit={(event) => void onSubmit(event)}>
-        {problem && !problem.fields.email && <Notice>{problem.message + wait}</Notice>}
+        {problem && !problem.fields.email && <Notice>{messageWithWait(problem)}</Notice>}
         <Field
           label="Email"
           name="email"
